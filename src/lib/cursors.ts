@@ -1,0 +1,115 @@
+import { BadUserInputError } from './errors.ts'
+
+// Cursors are opaque to clients and give no rights: access is checked where one is used. Each kind has a letter of its
+// own, so that one of another list is refused; integers are written in base 36, uuids as 22 characters of base64url.
+
+const EPOCH = '[0-9a-z]{8}'
+const UUID = '[\\w-]{22}'
+const INT = '[0-9a-z]{1,6}'
+const TIME = '-?[0-9a-z]{1,9}'
+
+const MESSAGE = new RegExp(`^m\\.(${EPOCH})\\.(${UUID})\\.(${INT})$`)
+const PARTICIPANT = new RegExp(`^p\\.(${UUID})\\.(${TIME})\\.(${UUID})$`)
+const CONVERSATION_LIST = new RegExp(`^l\\.([01])\\.(${TIME})\\.(${UUID})$`)
+
+// The word is empty where an e-mail address was searched for.
+const USER_SEARCH = new RegExp(`^u\\.(${UUID})\\.([\\w-]{0,400})$`)
+const WORD = /^[\p{L}\p{M}\p{N}]*$/u
+const READER = new RegExp(`^r\\.(${TIME})\\.(${UUID})$`)
+
+/** A seq is a PostgreSQL integer, and so is the one after it. */
+const MAX_SEQ = 2 ** 31 - 2
+
+const shortUuid = (uuid: string) => Buffer.from(uuid.replaceAll('-', ''), 'hex').toString('base64url')
+
+function longUuid(short: string): string {
+  const hex = Buffer.from(short, 'base64url').toString('hex')
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
+
+const time = (date: Date) => date.getTime().toString(36)
+const dateOf = (text: string) => new Date(Number.parseInt(text, 36))
+
+function match(pattern: RegExp, cursor: string, field: string): string[] {
+  const found = pattern.exec(cursor)
+  if (!found) throw new BadUserInputError(`${field} is not a cursor of this list.`, field)
+  return found.slice(1)
+}
+
+/** Of a message: the same for ever. */
+export function messageCursor(epoch: string, conversationId: string, seq: number): string {
+  return `m.${epoch}.${shortUuid(conversationId)}.${seq.toString(36)}`
+}
+
+/** The seq of a message's cursor. @throws BadUserInputError for what is none, or one of another conversation. */
+export function parseMessageCursor(cursor: string, conversationId: string, field: string): number {
+  const [, conversation, text] = match(MESSAGE, cursor, field)
+  if (longUuid(conversation!) !== conversationId) {
+    throw new BadUserInputError(`${field} is a cursor of another conversation.`, field)
+  }
+  const seq = Number.parseInt(text!, 36)
+  if (seq > MAX_SEQ) throw new BadUserInputError(`${field} is not a cursor of this list.`, field)
+  return seq
+}
+
+/** Where a conversation stands: what happens later than this is new to whoever holds it. */
+export function conversationCursor(epoch: string, conversationId: string, version: number, seq: number): string {
+  return `c.${epoch}.${shortUuid(conversationId)}.${version.toString(36)}.${seq.toString(36)}`
+}
+
+/** Of the whole inbox: a PostgreSQL snapshot (`xmin:xmax:xip,…`), as commits are not in the order of any counter. */
+export function inboxCursor(epoch: string, snapshot: string): string {
+  return `i.${epoch}.${snapshot.replaceAll(':', '-').replaceAll(',', '_')}`
+}
+
+/** Of a participant in its conversation's list, which is sorted by the time of joining. */
+export function participantCursor(conversationId: string, joinedAt: Date, userId: string): string {
+  return `p.${shortUuid(conversationId)}.${time(joinedAt)}.${shortUuid(userId)}`
+}
+
+export function parseParticipantCursor(
+  cursor: string,
+  conversationId: string,
+  field: string,
+): { joinedAt: Date; userId: string } {
+  const [conversation, joinedAt, userId] = match(PARTICIPANT, cursor, field)
+  if (longUuid(conversation!) !== conversationId) {
+    throw new BadUserInputError(`${field} is a cursor of another conversation.`, field)
+  }
+  return { joinedAt: dateOf(joinedAt!), userId: longUuid(userId!) }
+}
+
+/** Of a conversation in the viewer's list, which has the pinned ones first and then goes by activity. */
+export function conversationListCursor(isPinned: boolean, activityAt: Date, conversationId: string): string {
+  return `l.${isPinned ? 1 : 0}.${time(activityAt)}.${shortUuid(conversationId)}`
+}
+
+export function parseConversationListCursor(
+  cursor: string,
+  field: string,
+): { isPinned: boolean; activityAt: Date; id: string } {
+  const [pinned, activityAt, id] = match(CONVERSATION_LIST, cursor, field)
+  return { isPinned: pinned === '1', activityAt: dateOf(activityAt!), id: longUuid(id!) }
+}
+
+/** Of a user in a search: the word that was found, and whose it is. */
+export function userSearchCursor(word: string, userId: string): string {
+  return `u.${shortUuid(userId)}.${Buffer.from(word).toString('base64url')}`
+}
+
+export function parseUserSearchCursor(cursor: string, field: string): { word: string; userId: string } {
+  const [userId, encoded] = match(USER_SEARCH, cursor, field)
+  const word = Buffer.from(encoded!, 'base64url').toString()
+  match(WORD, word, field)
+  return { word, userId: longUuid(userId!) }
+}
+
+/** Of a reader of a message, in the order in which they read it. */
+export function readerCursor(readAt: Date, userId: string): string {
+  return `r.${time(readAt)}.${shortUuid(userId)}`
+}
+
+export function parseReaderCursor(cursor: string, field: string): { readAt: Date; userId: string } {
+  const [readAt, userId] = match(READER, cursor, field)
+  return { readAt: dateOf(readAt!), userId: longUuid(userId!) }
+}
