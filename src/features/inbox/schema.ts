@@ -1,0 +1,52 @@
+import { encodeId } from '../../lib/ids.ts'
+import { type InboxUpdate, inboxUpdates } from '../../live/inbox.ts'
+import { builder } from '../../schema/builder.ts'
+import { Conversation } from '../conversations/schema.ts'
+import { UnreadSummary } from '../reads/schema.ts'
+import { unreadSummary } from '../reads/service.ts'
+
+const InboxChange = builder.enumType('InboxChange', {
+  description: 'What changed.',
+  values: {
+    ACTIVITY: { description: 'Something happened in the conversation.' },
+    STATE: { description: "The viewer's own state in it changed, as by reading on another device." },
+    JOINED: { description: 'The viewer is in it now.' },
+    LEFT: { description: 'The viewer is no longer in it.' },
+  },
+})
+
+const InboxUpdateType = builder.objectRef<InboxUpdate>('InboxUpdate').implement({
+  description: '`conversation` is null once the viewer is no longer in it.',
+  fields: (t) => ({
+    cursor: t.exposeString('cursor', { description: 'Opaque: how far the list has been told of.' }),
+    conversationId: t.id({
+      description: 'Which conversation.',
+      resolve: (update) => encodeId('Conversation', update.conversationId),
+    }),
+    change: t.field({
+      type: InboxChange,
+      description: 'The most telling of the changes.',
+      resolve: (update) => update.change,
+    }),
+    conversation: t.field({
+      type: Conversation,
+      nullable: true,
+      description: 'The conversation as it is now.',
+      resolve: (update) => update.conversationId,
+    }),
+    unread: t.field({
+      type: UnreadSummary,
+      description: 'What the viewer has not read now.',
+      resolve: async (_update, _args, ctx) => (await unreadSummary(ctx))!,
+    }),
+  }),
+})
+
+builder.subscriptionField('inboxUpdated', (t) =>
+  t.field({
+    type: InboxUpdateType,
+    description: "A conversation of the viewer's list changed. At most one a second for each conversation.",
+    subscribe: (_root, _args, ctx) => inboxUpdates(ctx),
+    resolve: (update) => update,
+  }),
+)

@@ -1,0 +1,23 @@
+import type { MessageKind } from '../../db/generated/enums.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import type { UserProfile } from '../users/user.ts'
+
+/** A message as the services pass it on. */
+export interface MessageRow {
+  conversationId: string
+  seq: number
+  version: number
+  senderId: string | null
+  /** Comes along in live events, so that none of their receivers reads it again. */
+  sender?: UserProfile | null
+  kind: MessageKind
+  body: string | null
+  metadata: JsonObject
+  replyToSeq: number | null
+  idempotencyKey: string | null
+  createdAt: Date
+}
+
+/** Columns of a MessageRow, for statements that name the table `m`. */
+export const MESSAGE_COLUMNS = `m.conversation_id AS "conversationId", m.seq, m.version, m.sender_id AS "senderId", m.kind,
+  m.body, m.metadata, m.reply_to_seq AS "replyToSeq", m.idempotency_key AS "idempotencyKey", m.created_at AS "createdAt"`

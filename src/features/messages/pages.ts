@@ -1,0 +1,61 @@
+import { type RequestContext, viewerId } from '../../context.ts'
+import { parseMessageCursor } from '../../lib/cursors.ts'
+import { groupBy } from '../../lib/group.ts'
+import { type Page, type PageArgs, requirePage } from '../../lib/paging.ts'
+import { type ConversationView, visibleFrom, visibleMessage } from '../conversations/access.ts'
+import { MESSAGE_COLUMNS, type MessageRow } from './message.ts'
+
+/**
+ * The same page of the messages of several conversations, oldest first, in one statement. As seqs have no gap a page is
+ * a range of them, and costs the same at any depth.
+ */
+export async function messagePages(
+  ctx: RequestContext,
+  views: readonly ConversationView[],
+  args: PageArgs,
+): Promise<Page<MessageRow>[]> {
+  const ranges = views.map((view) => seqRange(view, args))
+  const rows = await ctx.db.query<MessageRow>(
+    `SELECT ${MESSAGE_COLUMNS}
+       FROM unnest($1::uuid[], $2::int[], $3::int[]) AS wanted (conversation_id, low, high)
+       JOIN messages m ON m.conversation_id = wanted.conversation_id AND m.seq BETWEEN wanted.low AND wanted.high
+      ORDER BY m.conversation_id, m.seq`,
+    [views.map((view) => view.id), ranges.map((range) => range.low), ranges.map((range) => range.high)],
+  )
+  const byConversation = groupBy(rows, (row) => row.conversationId)
+  return views.map((view, index) => {
+    const { low, high } = ranges[index]!
+    return {
+      rows: byConversation.get(view.id) ?? [],
+      hasNextPage: high < view.lastSeq,
+      hasPreviousPage: low > visibleFrom(view),
+    }
+  })
+}
+
+/** The seqs of a page, both ends included; empty where low > high. */
+function seqRange(view: ConversationView, args: PageArgs): { low: number; high: number } {
+  const { limit, from, after, before } = requirePage(args, 'end')
+  const seqOf = (cursor: string, field: string) => parseMessageCursor(cursor, view.id, field)
+  const low = Math.max(visibleFrom(view), after === undefined ? 1 : seqOf(after, 'after') + 1)
+  const high = Math.min(view.lastSeq, before === undefined ? view.lastSeq : seqOf(before, 'before') - 1)
+  return from === 'start'
+    ? { low, high: Math.min(high, low + limit - 1) }
+    : { low: Math.max(low, high - limit + 1), high }
+}
+
+/** Messages by (conversation, seq), in the order of the keys; null for what is absent or not to be seen. */
+export async function loadMessages(
+  ctx: RequestContext,
+  keys: readonly { conversationId: string; seq: number }[],
+): Promise<(MessageRow | null)[]> {
+  const rows = await ctx.db.query<MessageRow>(
+    `SELECT ${MESSAGE_COLUMNS}
+       FROM unnest($1::uuid[], $2::int[]) AS wanted (conversation_id, seq)
+       JOIN messages m USING (conversation_id, seq)
+      WHERE ${visibleMessage('$3')}`,
+    [keys.map((key) => key.conversationId), keys.map((key) => key.seq), viewerId(ctx)],
+  )
+  const byKey = new Map(rows.map((row) => [`${row.conversationId}:${row.seq}`, row]))
+  return keys.map((key) => byKey.get(`${key.conversationId}:${key.seq}`) ?? null)
+}
