@@ -1,0 +1,31 @@
+import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, type SchemaTypes } from '@pothos/core'
+import { clearAllDataLoaders } from '@pothos/plugin-dataloader'
+import type { GraphQLFieldResolver } from 'graphql'
+
+// What an earlier mutation of the same request loaded is stale after the next one: each begins with empty loaders.
+
+const NAME = 'freshMutations'
+export default NAME
+
+declare global {
+  export namespace PothosSchemaTypes {
+    export interface Plugins<Types extends SchemaTypes> {
+      [NAME]: FreshMutationsPlugin<Types>
+    }
+  }
+}
+
+export class FreshMutationsPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
+  override wrapResolve(
+    resolve: GraphQLFieldResolver<unknown, Types['Context'], object>,
+    field: PothosOutputFieldConfig<Types>,
+  ): GraphQLFieldResolver<unknown, Types['Context'], object> {
+    if (field.kind !== 'Mutation') return resolve
+    return (parent, args, context, info) => {
+      clearAllDataLoaders(context)
+      return resolve(parent, args, context, info)
+    }
+  }
+}
+
+SchemaBuilder.registerPlugin(NAME, FreshMutationsPlugin)
