@@ -1,0 +1,45 @@
+import { GraphQLError } from 'graphql'
+import type { GraphQLParams } from 'graphql-yoga'
+import { badRequest } from './http-reply.ts'
+
+// What must hold of an HTTP request, and how GraphQL is read from it.
+
+/** The one content type that a page can't send to another origin without asking first. */
+export function isJson(contentType: string | null): boolean {
+  return /^application\/json\s*(;\s*charset=("?)utf-?8\2\s*)?$/i.test(contentType ?? '')
+}
+
+/** A request in the body of a POST. */
+export async function readBody(request: Request): Promise<GraphQLParams> {
+  const text = await request.text().catch((error) => {
+    // Other than a size over the limit it is the client that has gone.
+    throw error instanceof GraphQLError ? error : badRequest(400, 'The body broke off.')
+  })
+  return parseJson(text)
+}
+
+/** A request in the address of a GET; other parameters are nobody's business. */
+export function readQuery(request: Request): GraphQLParams {
+  const parameters = new URL(request.url).searchParams
+  const text = (name: string) => parameters.get(name) || undefined
+  const json = (name: string) => (parameters.get(name) ? parseJson(parameters.get(name)!, name) : undefined)
+  return {
+    query: text('query'),
+    operationName: text('operationName'),
+    variables: json('variables'),
+    extensions: json('extensions'),
+  }
+}
+
+function parseJson(text: string, field?: string) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw badRequest(400, `${field ?? 'The body'} is not valid JSON.`, field)
+  }
+}
+
+/** Whether it can be the host of a URL. Node passes on whatever a client wrote, and Yoga makes URLs of it. */
+export function isHost(host = ''): boolean {
+  return /^[\w.:[\]-]*$/.test(host) && URL.canParse(`http://${host || 'localhost'}`)
+}

@@ -1,0 +1,63 @@
+import type { AddressInfo } from 'node:net'
+import { ConfigError } from '../config.ts'
+import type { AppContext } from '../context.ts'
+import { schema } from '../schema/index.ts'
+import { createTokenVerifier, type TokenSettings } from './authenticate.ts'
+import { createExecutor } from './execute.ts'
+import { createGraphiqlPage } from './graphiql.ts'
+import { createGuard } from './guard.ts'
+import { createHttpServer } from './http.ts'
+import { createIdentify } from './identify.ts'
+import { createRateLimiter } from './rate-limit.ts'
+import { attachWebSockets } from './websocket.ts'
+
+export interface Transport {
+  /** @throws ConfigError for an address that can't be had. */
+  listen(host: string, port: number): Promise<{ port: number }>
+  /** Takes no new connections, ends the open ones, and resolves when all are gone. */
+  close(): Promise<void>
+}
+
+/** How long open requests get to end by themselves; an event stream never does. */
+const DRAIN_MS = 5_000
+
+/** The ways in: HTTP, event stream and WebSocket on one port, under one guard. */
+export function createTransport(app: AppContext, tokens: TokenSettings, onSubscribed = () => {}): Transport {
+  const { config, log, clock } = app
+  const introspection = config.graphiql
+  const policy = { log, suggestions: introspection, introspection }
+  const limiter = createRateLimiter(config.rateLimit, config.redisUrl, log)
+  const guard = createGuard(schema, policy)
+  const executor = createExecutor({ app, schema, limiter, policy, onSubscribed })
+  const identify = createIdentify(app, createTokenVerifier(tokens, { clock, log }))
+  let draining = false
+  const graphiql = createGraphiqlPage(app, tokens.secret)
+  const server = createHttpServer({ app, guard, executor, identify, policy, graphiql, isDraining: () => draining })
+  const sockets = attachWebSockets(server, { app, schema, guard, executor, identify })
+
+  return {
+    listen: (host, port) =>
+      new Promise((resolve, reject) => {
+        server.once('error', (error: NodeJS.ErrnoException) => reject(addressError(error, host, port)))
+        server.listen(port, host, () => resolve({ port: (server.address() as AddressInfo).port }))
+      }),
+    async close() {
+      draining = true
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      const deadline = setTimeout(() => server.closeAllConnections(), DRAIN_MS)
+      await sockets.close()
+      server.closeIdleConnections()
+      await closed
+      clearTimeout(deadline)
+      limiter.close()
+    },
+  }
+}
+
+function addressError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  if (error.code === 'EADDRINUSE') return new ConfigError(`PORT ${port} is taken. Set another one: PORT=${port + 1}`)
+  if (error.code === 'EACCES') return new ConfigError(`PORT ${port} may not be opened by this user.`)
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND')
+    return new ConfigError(`HOST ${host} is not an address of this machine.`)
+  return error
+}

@@ -1,0 +1,164 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { CloseCode, handleProtocols, makeServer } from 'graphql-ws'
+import { type RawData, type WebSocket, WebSocketServer } from 'ws'
+import { endTyping } from '../features/typing/service.ts'
+import { UnauthenticatedError } from '../lib/errors.ts'
+import { MAX_REQUEST_BYTES } from './guard.ts'
+import { GRAPHQL_PATH } from './http.ts'
+import { clientAddress, isAllowedOrigin } from './origins.ts'
+import { close, GOING_AWAY, POLICY_VIOLATION, send } from './socket.ts'
+import {
+  answerPing,
+  type Extra,
+  endStream,
+  isServerMessage,
+  protocolOptions,
+  type WebSocketDeps,
+} from './websocket-protocol.ts'
+
+/** From the connection to its acknowledgement. */
+const ACK_TIMEOUT_MS = 5_000
+/** A client needs one message before it is acknowledged; some send a ping. */
+const MAX_MESSAGES_BEFORE_ACK = 10
+const MAX_FRAGMENTS = 64
+/** From the server's close frame to the end of the connection, whatever the client does. */
+const CLOSE_TIMEOUT_MS = 5_000
+/** Between the pings that find dead connections; one unanswered ends it. */
+const PING_MS = 12_000
+
+export interface SocketServer {
+  /** Tells all clients to connect again elsewhere, and waits until their sockets are closed. */
+  close(): Promise<void>
+}
+
+/** Serves graphql-transport-ws on the HTTP server, under the same guard as HTTP. */
+export function attachWebSockets(server: Server, deps: WebSocketDeps): SocketServer {
+  const { app } = deps
+  // Not written as the argument itself: the types don't know closeTimeout yet.
+  const options = {
+    noServer: true,
+    maxPayload: MAX_REQUEST_BYTES,
+    maxFragments: MAX_FRAGMENTS,
+    perMessageDeflate: false,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+    handleProtocols,
+  }
+  const sockets = new WebSocketServer(options)
+  const protocol = makeServer(protocolOptions(deps))
+  const unauthenticated = countByAddress(app.config.maxUnauthenticatedSockets)
+
+  server.on('upgrade', (request, stream, head) => {
+    stream.on('error', () => stream.destroy())
+    const refusal = refuseUpgrade(request)
+    if (refusal) return endUpgrade(stream, refusal)
+    const address = clientAddress(app.config, request)
+    if (!unauthenticated.add(address)) return endUpgrade(stream, '429 Too Many Requests')
+    let counted = true
+    const uncount = () => {
+      if (counted) unauthenticated.remove(address)
+      counted = false
+    }
+    stream.once('close', uncount)
+    sockets.handleUpgrade(request, stream, head, (socket) => open(socket, uncount))
+  })
+
+  function refuseUpgrade(request: IncomingMessage): string | null {
+    if (request.url?.split('?', 1)[0] !== GRAPHQL_PATH) return '404 Not Found'
+    if (!isAllowedOrigin(app.config, request.headers.origin, request.headers.host)) return '403 Forbidden'
+    return null
+  }
+
+  function open(socket: WebSocket, uncount: () => void) {
+    let messages = 0
+    const ackTimer = setTimeout(() => {
+      socket.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout')
+    }, ACK_TIMEOUT_MS)
+    const acknowledged = () => {
+      clearTimeout(ackTimer)
+      uncount()
+    }
+    const extra: Extra = { socket, acknowledged, connection: { typingIn: new Set() }, operations: new Map() }
+    let alive = true
+    const pinger = setInterval(() => {
+      if (!alive) return socket.terminate()
+      alive = false
+      socket.ping()
+    }, PING_MS)
+    socket.on('pong', () => {
+      alive = true
+    })
+    const closed = protocol.opened(
+      {
+        protocol: socket.protocol,
+        send: (data) => send(socket, data),
+        close: (code, reason) => close(socket, code, reason),
+        onPing: (payload) => answerPing(deps, extra, payload),
+        onMessage: (receive) =>
+          socket.on('message', async (data: RawData) => {
+            // What comes behind our close frame would be executed, and never answered.
+            if (socket.readyState !== socket.OPEN) return
+            if (!extra.identity && ++messages > MAX_MESSAGES_BEFORE_ACK) {
+              return close(socket, POLICY_VIOLATION, 'Too many messages before the acknowledgement')
+            }
+            try {
+              await receive(String(data))
+            } catch (err) {
+              if (isServerMessage(err)) return close(socket, CloseCode.BadRequest, 'Only a server may send that')
+              if (err instanceof UnauthenticatedError) return close(socket, CloseCode.Forbidden, err.message)
+              app.log.error({ err }, 'a WebSocket message could not be handled')
+              close(socket, CloseCode.InternalServerError, 'Internal server error')
+            }
+          }),
+      },
+      extra,
+    )
+    // ws closes by itself with the code that fits; the event only needs a listener.
+    socket.on('error', (err) => app.log.debug({ err }, 'a WebSocket broke'))
+    socket.once('close', async (code, reason) => {
+      clearTimeout(ackTimer)
+      clearInterval(pinger)
+      extra.unwatch?.()
+      if (extra.identity) endTyping(app, extra.identity.viewer, extra.connection)
+      try {
+        await closed(code, String(reason))
+        await Promise.all([...extra.operations.values()].map(endStream))
+      } catch (err) {
+        app.log.error({ err }, 'the subscriptions of a WebSocket could not be ended')
+      }
+    })
+  }
+
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets.clients) socket.close(GOING_AWAY, 'Going away')
+        sockets.close(() => resolve())
+      }),
+  }
+}
+
+/** How many each address has, up to a limit. */
+function countByAddress(limit: number) {
+  const counts = new Map<string, number>()
+  return {
+    /** False where it would go over the limit. */
+    add(address: string): boolean {
+      const count = counts.get(address) ?? 0
+      if (count >= limit) return false
+      counts.set(address, count + 1)
+      return true
+    },
+    remove(address: string) {
+      const count = counts.get(address) ?? 0
+      if (count > 1) counts.set(address, count - 1)
+      else counts.delete(address)
+    },
+  }
+}
+
+function endUpgrade(stream: Duplex, status: string) {
+  // Without waiting for the client to end its side too.
+  stream.once('finish', () => stream.destroy())
+  stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}
