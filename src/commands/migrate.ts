@@ -1,0 +1,12 @@
+import type { Config } from '../config.ts'
+import { migrate } from '../db/migrate.ts'
+import { withDatabaseUrl } from '../db/url.ts'
+import { createLogger } from '../lib/log.ts'
+
+/** Applies the migrations that the database lacks, and says which. */
+export async function runMigrations(config: Config): Promise<void> {
+  const applied = await withDatabaseUrl(config, createLogger(config.logLevel), migrate)
+  process.stdout.write(
+    applied.length > 0 ? `Applied: ${applied.join(', ')}\n` : 'Nothing to apply: the database is up to date.\n',
+  )
+}
