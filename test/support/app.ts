@@ -1,0 +1,163 @@
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
+import { type ExecutionResult, print } from 'graphql'
+import { type Client, createClient } from 'graphql-ws'
+import WebSocket from 'ws'
+import { type App, createApp, type Overrides } from '../../src/app.ts'
+import { parseConfig } from '../../src/config.ts'
+import { createLogger } from '../../src/lib/log.ts'
+import { mintToken } from '../../src/lib/token.ts'
+import { createTestDatabase } from './database.ts'
+import { type Stream, streamOf } from './stream.ts'
+
+export const SECRET = 'a secret for tests, of at least 32 bytes'
+
+export interface TestOptions {
+  env?: Record<string, string>
+  overrides?: Overrides
+  /** To share one between nodes; else the app gets a database of its own. */
+  databaseUrl?: string
+}
+
+/** A server as users run it, on a free port, with clients. */
+export interface TestApp {
+  url: string
+  databaseUrl: string
+  /** A client for the user with this externalId, which its first request creates. */
+  as(externalId: string, claims?: TokenClaims): TestClient
+  /** A client for the host's back end, acting for a user if one is named. */
+  asService(actAs?: string): TestClient
+  close(): Promise<void>
+}
+
+export interface TokenClaims {
+  name?: string
+  username?: string
+  scope?: string
+}
+
+export interface TestClient {
+  token: Promise<string>
+  /** The whole result of an operation over HTTP. */
+  execute<Data, Variables>(
+    document: TypedDocumentNode<Data, Variables>,
+    ...variables: Rest<NoInfer<Variables>>
+  ): Promise<ExecutionResult<Data>>
+  /** The data of an operation that must not fail. */
+  run<Data, Variables>(
+    document: TypedDocumentNode<Data, Variables>,
+    ...variables: Rest<NoInfer<Variables>>
+  ): Promise<Data>
+  /** A subscription over WebSocket, once it is in effect or has failed. */
+  subscribe<Data, Variables>(
+    document: TypedDocumentNode<Data, Variables>,
+    ...variables: Rest<NoInfer<Variables>>
+  ): Promise<Stream<Data>>
+}
+
+type Rest<Variables> = Record<string, never> extends Variables ? [variables?: Variables] : [variables: Variables]
+
+export async function startApp({ env = {}, overrides = {}, databaseUrl }: TestOptions = {}): Promise<TestApp> {
+  const database = databaseUrl === undefined ? await createTestDatabase() : null
+  const usedUrl = databaseUrl ?? database!.url
+  const config = parseConfig({
+    NODE_ENV: 'test',
+    PORT: '0',
+    DATABASE_URL: usedUrl,
+    JWT_SECRET: SECRET,
+    LOG_LEVEL: 'silent',
+    ...env,
+  })
+  const begun = createCounter()
+  const app: App = createApp(config, { log: createLogger(config.logLevel), onSubscribed: begun.raise, ...overrides })
+  const { url } = await app.listen()
+  const clients: Client[] = []
+  const clock = overrides.clock ?? { now: () => Date.now() }
+
+  function client(sub: string, claims: TokenClaims, actAs?: string): TestClient {
+    const token = mintToken({ secret: SECRET, sub, ...claims, expiresInSeconds: 3600, now: clock.now() })
+    const made = createTestClient(`${url}/graphql`, token, actAs, begun)
+    clients.push(made.socket)
+    return made
+  }
+
+  return {
+    url,
+    databaseUrl: usedUrl,
+    as: (externalId, claims = {}) => client(externalId, claims),
+    asService: (actAs) => client('host', { scope: 'service' }, actAs),
+    async close() {
+      await Promise.all(clients.map((each) => each.dispose()))
+      await app.close()
+      await database?.drop()
+    },
+  }
+}
+
+function createTestClient(
+  url: string,
+  token: Promise<string>,
+  actAs: string | undefined,
+  begun: Counter,
+): TestClient & { socket: Client } {
+  const socket = createClient({
+    url: url.replace('http', 'ws'),
+    webSocketImpl: WebSocket,
+    retryAttempts: 0,
+    connectionParams: async () => ({ authorization: `Bearer ${await token}`, actAs }),
+  })
+
+  async function execute<Data, Variables>(
+    document: TypedDocumentNode<Data, Variables>,
+    ...[variables]: Rest<NoInfer<Variables>>
+  ) {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/graphql-response+json',
+        authorization: `Bearer ${await token}`,
+        ...(actAs !== undefined && { 'x-parley-act-as': actAs }),
+      },
+      body: JSON.stringify({ query: print(document), variables }),
+    })
+    return (await response.json()) as ExecutionResult<Data>
+  }
+
+  return {
+    token,
+    socket,
+    execute,
+    async run(document, ...variables) {
+      const result = await execute(document, ...variables)
+      if (result.errors || !result.data) throw new Error(JSON.stringify(result.errors ?? result))
+      return result.data
+    },
+    async subscribe<Data, Variables>(
+      document: TypedDocumentNode<Data, Variables>,
+      ...[variables]: Rest<NoInfer<Variables>>
+    ) {
+      const inEffect = begun.next()
+      const query = { query: print(document), variables: variables as Record<string, unknown> }
+      const stream = streamOf<Data>((sink) => socket.subscribe<Data>(query, sink))
+      await Promise.race([inEffect, stream.ended])
+      return stream
+    },
+  }
+}
+
+/** Lets tests wait for the next time that something happens in the server. */
+interface Counter {
+  raise(): void
+  next(): Promise<void>
+}
+
+function createCounter(): Counter {
+  let waiting: (() => void)[] = []
+  return {
+    raise() {
+      for (const resolve of waiting) resolve()
+      waiting = []
+    },
+    next: () => new Promise((resolve) => waiting.push(resolve)),
+  }
+}
