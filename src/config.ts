@@ -70,6 +70,9 @@ const shape = {
   MAX_UNAUTHENTICATED_SOCKETS: integer(1, 1_000_000)
     .default(100)
     .describe('WebSockets of one address that have not shown a token yet. Default 100.'),
+  DRAIN_SECONDS: integer(0, 20)
+    .optional()
+    .describe('Seconds over which clients are sent to other nodes before a stop, 0 to 20. Default 0; 5 in production.'),
   GRAPHIQL: flag
     .optional()
     .describe('on or off: the GraphiQL page, introspection and suggestions. Default on; off in production.'),
@@ -107,6 +110,7 @@ export interface Config {
   trustProxy: number
   rateLimit: number
   maxUnauthenticatedSockets: number
+  drainSeconds: number
   graphiql: boolean
   environment: Settings['NODE_ENV']
   logLevel: string
@@ -155,6 +159,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     trustProxy: settings.TRUST_PROXY,
     rateLimit: settings.RATE_LIMIT,
     maxUnauthenticatedSockets: settings.MAX_UNAUTHENTICATED_SOCKETS,
+    drainSeconds: settings.DRAIN_SECONDS ?? (production ? 5 : 0),
     graphiql: settings.GRAPHIQL ?? !production,
     environment: settings.NODE_ENV,
     logLevel: settings.LOG_LEVEL,

@@ -403,7 +403,7 @@ describe.skipIf(!canStartRedis())('the redis bus and its Redis', () => {
     expect(await admin.pubsub('NUMSUB', 'parley:c:1')).toEqual(['parley:c:1', 1])
 
     await endOther()
-    await until(async () => expect(await admin.pubsub('CHANNELS')).toEqual([]))
+    await until(async () => expect(await admin.pubsub('CHANNELS', 'parley:c:*')).toEqual([]))
   })
 
   test('starts while Redis is down, and works once it is up', async () => {
@@ -457,7 +457,7 @@ describe.skipIf(!canStartRedis())('the redis bus and its Redis', () => {
     near.publish('c:2', events[1])
     await until(() => expect([before.events, meanwhile.events]).toEqual([[events[0]], [events[1]]]))
     expect(ended.events).toEqual([])
-    expect(await admin.pubsub('CHANNELS')).toHaveLength(2)
+    expect(await admin.pubsub('CHANNELS', 'parley:c:*')).toHaveLength(2)
     // Two buses: each tells once that Redis went and once that it is back, however many tries lay between.
     const told = log.lines.slice(firstOutage).map((line) => line.level)
     expect(told.toSorted()).toEqual([30, 30, 40, 40])
@@ -540,7 +540,7 @@ describe.skipIf(!canStartRedis())('the redis bus and its Redis', () => {
   })
 
   test('asks again for a channel that Redis refused', async () => {
-    await admin.call('ACL', 'SETUSER', 'limited', 'on', '>pw', '+@all', 'resetchannels')
+    await admin.call('ACL', 'SETUSER', 'limited', 'on', '>pw', '+@all', 'resetchannels', '&parley:probe:*')
     const bus = openRedis(redis.url.replace('//', '//limited:pw@'), log)
     await until(() => expect(bus.isUp()).toBe(true))
     const listener = collect()
@@ -559,6 +559,68 @@ describe.skipIf(!canStartRedis())('the redis bus and its Redis', () => {
     expect(log.lines).toHaveLength(1)
     expect(log.lines).toMatchObject([
       { msg: 'bus: Redis refuses a command', reason: expect.stringContaining('NOPERM') },
+    ])
+  })
+
+  test('asks itself whether events flow, and says nothing while they do', { timeout: 60_000 }, async () => {
+    const bus = openRedis(redis.url, log)
+    await until(() => expect(bus.isUp()).toBe(true))
+    const probes: string[] = []
+    const eavesdropper = admin.duplicate()
+    eavesdropper.on('pmessage', (_, channel) => probes.push(channel))
+    await eavesdropper.psubscribe('parley:probe:*')
+
+    await until(() => expect(probes.length).toBeGreaterThan(5))
+
+    eavesdropper.disconnect()
+    expect(new Set(probes).size).toBe(1)
+    expect(bus.isUp()).toBe(true)
+    expect(log.lines).toEqual([])
+  })
+
+  test('notices that its connections lead to two servers, and makes them anew', { timeout: 60_000 }, async () => {
+    const other = await startRedis()
+    const target = { port: redis.port }
+    const toEither = await createTcpProxy(target)
+    const bus = openRedis(`redis://127.0.0.1:${toEither.port}`, log)
+    const listener = collect()
+    await bus.subscribe('c:1', listener)
+    await until(() => expect(bus.isUp()).toBe(true))
+    let reconnects = 0
+    bus.onReconnect(() => reconnects++)
+
+    // As after a failover that the publisher has not noticed: it answers, and what it is told nobody hears.
+    target.port = other.port
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+
+    await until(() => expect(reconnects).toBe(1))
+    expect(bus.isUp()).toBe(true)
+    await expectEventsToFlow(bus, bus, 'c:1')
+    expect(listener.events).toHaveLength(1)
+    expect(log.lines.map((line) => line.level)).toEqual([40, 30])
+    await bus.close()
+    await toEither.close()
+    await other.stop()
+  })
+
+  test('notices that it may no longer publish, and that it may again', { timeout: 60_000 }, async () => {
+    await admin.call('ACL', 'SETUSER', 'limited', 'on', '>pw', '+@all', 'allchannels')
+    const bus = openRedis(redis.url.replace('//', '//limited:pw@'), log)
+    await until(() => expect(bus.isUp()).toBe(true))
+    let reconnects = 0
+    bus.onReconnect(() => reconnects++)
+
+    await admin.call('ACL', 'SETUSER', 'limited', '-publish')
+    await until(() => expect(bus.isUp()).toBe(false))
+    await admin.call('ACL', 'SETUSER', 'limited', '+publish')
+
+    await until(() => expect(reconnects).toBe(1))
+    expect(bus.isUp()).toBe(true)
+    await expectEventsToFlow(bus, bus, 'c:1')
+    expect(log.lines).toMatchObject([
+      { msg: 'bus: Redis refuses a command', reason: expect.stringContaining('NOPERM') },
+      { level: 40, reason: 'What is published does not come back.' },
+      { level: 30, msg: 'bus: Redis is back' },
     ])
   })
 

@@ -1,10 +1,11 @@
-import { RedisPubSub } from 'graphql-redis-subscriptions'
-import { Redis, type RedisOptions, ReplyError } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import type { Logger } from '../lib/log.ts'
+import { createAvailability } from './availability.ts'
 import { type Bus, deliver, tryEncode } from './bus.ts'
+import { createProbe } from './probe.ts'
+import { createRedisChannels } from './redis-channels.ts'
 
 const CHANNEL_PREFIX = 'parley:'
-const SUBSCRIBE_WAIT_MS = 1_000
 const HEARTBEAT_MS = 1_000
 const DISCONNECT_MS = 200
 
@@ -27,53 +28,25 @@ const CLIENT_OPTIONS: RedisOptions = {
   retryStrategy: (attempt) => Math.min(25 * 2 ** attempt, 2_000),
 }
 
-/** A channel that somebody listens to. */
-interface Channel {
-  name: string
-  /** Whether Redis confirmed it on the present connection. */
-  live: boolean
-  /** Those who wait for that. */
-  waiting: Set<() => void>
-}
-
 /**
  * A bus over the Redis at `url`. Returns at once; while Redis can't be reached, from the start too, it goes on trying,
- * up to every 2 s. An outage is logged once when it begins and once when it ends.
+ * up to every 2 s. It is up while what it publishes comes back to it. An outage is logged once when it begins and once
+ * when it ends.
  */
 export function createRedisBus({ url, log }: { url: string; log: Logger }): Bus {
   const publisher = new Redis(url, CLIENT_OPTIONS)
   const subscriber = new Redis(url, CLIENT_OPTIONS)
-  const channels = new Map<string, Channel>()
-  const reconnectCallbacks = new Set<() => void>()
-  let up = false
-  let outageLogged = false
-  let refusalLogged = false
-  let lastError: NodeJS.ErrnoException | undefined
+  const availability = createAvailability(log)
+  const channels = createRedisChannels({ publisher, subscriber, onLive: check, onRefusal: availability.refused })
+  const probe = createProbe({
+    publish: (topic, payload) => channels.publish(CHANNEL_PREFIX + topic, payload).catch(availability.refused),
+    onFlow: check,
+    onDead: reconnect,
+  })
+  let lastError: Error | undefined
   let inFlight = 0
   let dropped = 0
   let closing: Promise<void> | undefined
-
-  // RedisPubSub counts the listeners of each channel and hands out what comes in. SUBSCRIBE and UNSUBSCRIBE are kept
-  // from it: after one that fails it leaves an entry behind and a rejection that nobody can handle. So it is told yes at
-  // once, and `channels` holds what is wanted.
-  const pubsub = new RedisPubSub({
-    publisher,
-    subscriber: Object.assign(subscriber, {
-      subscribe(name: string, answer: (err: null) => void) {
-        const channel: Channel = { name, live: false, waiting: new Set() }
-        channels.set(name, channel)
-        requestChannels([channel])
-        answer(null)
-      },
-      unsubscribe(name: string) {
-        channels.delete(name)
-        subscriber.call('unsubscribe', name).catch(() => {}) // a connection that is lost has no subscriptions
-      },
-      punsubscribe() {},
-    }),
-    messageEventName: 'messageBuffer', // raw, so that what isn't wanted isn't decoded
-    serializer: (payload: string) => payload,
-  })
 
   for (const client of [publisher, subscriber]) {
     client.on('error', (err) => {
@@ -82,82 +55,44 @@ export function createRedisBus({ url, log }: { url: string; log: Logger }): Bus 
     client.on('close', () => wentAway(client))
     client.on('end', () => wentAway(client))
   }
-  publisher.on('ready', cameBack)
-  subscriber.on('ready', requestMissingChannels)
+  publisher.on('ready', check)
+  subscriber.on('ready', channels.requestMissing)
+  void channels.listen(CHANNEL_PREFIX + probe.topic, probe.receive)
 
   const heartbeat = setInterval(() => {
     for (const client of [publisher, subscriber]) client.ping().catch(() => {})
-    requestMissingChannels() // those that Redis refused
+    channels.requestMissing() // those that Redis refused
+    if (areConnected()) probe.tick()
   }, HEARTBEAT_MS)
 
-  function requestMissingChannels() {
-    const missing = [...channels.values()].filter((channel) => !channel.live)
-    if (missing.length > 0) requestChannels(missing)
-    else cameBack()
+  function areConnected(): boolean {
+    return publisher.status === 'ready' && subscriber.status === 'ready'
   }
 
-  function requestChannels(wanted: Channel[]) {
-    if (subscriber.status !== 'ready') return
-    const confirm = () => {
-      for (const channel of wanted) {
-        channel.live = true
-        for (const wake of channel.waiting) wake()
-      }
-      cameBack()
-    }
-    subscriber.call('subscribe', ...wanted.map((channel) => channel.name)).then(confirm, logRefusal)
+  /** Up once all subscriptions are in effect on both connections and the probe has come back over them. */
+  function check() {
+    if (availability.isUp() || !areConnected() || !channels.areLive()) return
+    if (!probe.flows()) return probe.send()
+    lastError = undefined
+    availability.up({ droppedSinceStart: dropped })
   }
 
   function wentAway(client: Redis) {
-    if (client === subscriber) for (const channel of channels.values()) channel.live = false
-    up = false
-    if (outageLogged || closing) return
-    outageLogged = true
-    log.warn({ reason: reasonOf(lastError) }, 'bus: Redis is away; events are late until it is back')
+    if (client === subscriber) channels.lose()
+    probe.reset()
+    availability.down(lastError)
   }
 
-  function cameBack() {
-    if (up || closing || publisher.status !== 'ready' || subscriber.status !== 'ready') return
-    for (const channel of channels.values()) if (!channel.live) return
-    up = true
-    if (outageLogged) log.info({ droppedSinceStart: dropped }, 'bus: Redis is back')
-    outageLogged = false
-    refusalLogged = false
-    lastError = undefined
-    for (const callback of reconnectCallbacks) {
-      try {
-        callback()
-      } catch (err) {
-        log.error({ err }, 'bus: a reconnect callback failed')
-      }
-    }
-  }
-
-  /** Logs the first answer that is an error. What fails otherwise does because the connection is lost: told already. */
-  function logRefusal(err: Error) {
-    if (refusalLogged || !(err instanceof ReplyError)) return
-    refusalLogged = true
-    log.error({ reason: reasonOf(err) }, 'bus: Redis refuses a command')
-  }
-
-  function untilLive(channel: Channel | undefined): Promise<void> {
-    if (!channel || channel.live || closing) return Promise.resolve()
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer)
-        channel.waiting.delete(wake)
-        resolve()
-      }
-      const timer = setTimeout(wake, SUBSCRIBE_WAIT_MS)
-      channel.waiting.add(wake)
-    })
+  /** For connections that look well and carry nothing. */
+  function reconnect() {
+    lastError = new Error('What is published does not come back.')
+    for (const client of [publisher, subscriber]) client.disconnect(true)
   }
 
   async function shutDown() {
-    up = false
+    availability.close()
     clearInterval(heartbeat)
-    subscriber.removeAllListeners('messageBuffer')
-    for (const channel of channels.values()) for (const wake of channel.waiting) wake()
+    channels.close()
     await Promise.all([disconnect(publisher), disconnect(subscriber)])
   }
 
@@ -171,40 +106,26 @@ export function createRedisBus({ url, log }: { url: string; log: Logger }): Bus 
       }
       inFlight += cost
       corkForThisTick(publisher)
-      pubsub.publish(CHANNEL_PREFIX + topic, payload).then(
+      channels.publish(CHANNEL_PREFIX + topic, payload).then(
         () => {
           inFlight -= cost
         },
         (err) => {
           inFlight -= cost
           dropped++
-          logRefusal(err)
+          availability.refused(err)
         },
       )
     },
 
     async subscribe(topic, listener) {
       if (closing) return async () => {}
-      const name = CHANNEL_PREFIX + topic
-      let ended = false
-      const id = await pubsub.subscribe<Buffer>(name, (payload) => {
-        if (!ended) deliver(payload, listener, log)
-      })
-      await untilLive(channels.get(name))
-      return async () => {
-        if (ended) return
-        ended = true
-        // Later, for this may be called by a listener, and RedisPubSub fails when one goes while it hands out a message.
-        queueMicrotask(() => pubsub.unsubscribe(id))
-      }
+      const end = await channels.listen(CHANNEL_PREFIX + topic, (payload) => deliver(payload, listener, log))
+      return async () => end()
     },
 
-    onReconnect(callback) {
-      reconnectCallbacks.add(callback)
-      return () => reconnectCallbacks.delete(callback)
-    },
-
-    isUp: () => up,
+    onReconnect: availability.onReconnect,
+    isUp: availability.isUp,
     dropped: () => dropped,
 
     close() {
@@ -212,11 +133,6 @@ export function createRedisBus({ url, log }: { url: string; log: Logger }): Bus 
       return closing
     },
   }
-}
-
-/** The message alone: the error itself holds the command that failed, and that may hold the password. */
-function reasonOf(err: NodeJS.ErrnoException | undefined): string | undefined {
-  return err?.message || err?.code
 }
 
 /** What is published in one tick goes out in one write. */

@@ -2,7 +2,10 @@ import { createApp } from '../app.ts'
 import type { Config } from '../config.ts'
 import { DEMO_USERS } from '../features/demo/users.ts'
 
-/** Serves until SIGTERM or SIGINT, then ends what is open. A second signal ends the process at once. */
+/**
+ * Serves until SIGTERM or SIGINT, then sends clients to other nodes, answers what is under way and lets the process end
+ * by itself, within 30 s whatever clients do. A second signal ends it at once.
+ */
 export async function start(config: Config): Promise<void> {
   const app = createApp(config)
   let stopping = false

@@ -42,6 +42,8 @@ const TIMEOUTS = {
   // For a server that no longer answers at all, so that it can't time out by itself.
   query_timeout: 12_000,
 }
+/** How long connections get to say goodbye at the end, before they are broken off. */
+const CLOSE_TIMEOUT_MS = 1_000
 
 /**
  * Connects and reads the epoch; the migrations must have been applied.
@@ -59,6 +61,9 @@ export async function openDb({ url, poolSize, log, unhurried, onStatement }: DbO
   })
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
   pool.on('error', (error) => log.warn({ err: error }, 'a connection to the database was lost'))
+  const connected = new Set<pg.PoolClient>()
+  pool.on('connect', (client) => connected.add(client))
+  pool.on('remove', (client) => connected.delete(client))
   try {
     const epoch = await readEpoch(runner(pool))
     const prisma = new PrismaClient({ adapter: new PrismaPg(pool) })
@@ -69,13 +74,22 @@ export async function openDb({ url, poolSize, log, unhurried, onStatement }: DbO
       epoch,
       async close() {
         await prisma.$disconnect()
-        await pool.end()
+        await endPool(pool, connected)
       },
     }
   } catch (error) {
     await pool.end()
     throw error
   }
+}
+
+/** Ends all connections; those that don't end by themselves, as of a server that no longer answers, are broken off. */
+async function endPool(pool: pg.Pool, connected: Set<pg.PoolClient>): Promise<void> {
+  const deadline = setTimeout(() => {
+    for (const { connection } of connected) connection.stream.destroy()
+  }, CLOSE_TIMEOUT_MS)
+  await pool.end()
+  clearTimeout(deadline)
 }
 
 /** Statement names by text: PostgreSQL prepares a named statement once for each connection. */

@@ -2,7 +2,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type ExecutionResult, type GraphQLError, OperationTypeNode } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import type { AppContext } from '../context.ts'
-import { asGraphQLError, type ErrorPolicy, toClientError } from './errors.ts'
+import { UnavailableError } from '../lib/errors.ts'
+import type { Drain } from './drain.ts'
+import { asGraphQLError, domainError, type ErrorPolicy, toClientError } from './errors.ts'
 import type { Executor } from './execute.ts'
 import { type GraphiqlPage, wantsPage } from './graphiql.ts'
 import { type Guard, MAX_REQUEST_BYTES } from './guard.ts'
@@ -28,7 +30,7 @@ export interface HttpDeps {
   policy: ErrorPolicy
   /** Null where the page is switched off. */
   graphiql: GraphiqlPage | null
-  isDraining: () => boolean
+  drain: Drain
 }
 
 /**
@@ -36,8 +38,8 @@ export interface HttpDeps {
  * who may ask, what may be asked and how it is executed is decided by the same guard as for sockets.
  */
 export function createHttpServer(deps: HttpDeps): Server {
-  const { app, graphiql } = deps
-  const yoga = createYoga({
+  const { app, graphiql, drain } = deps
+  const yoga = createYoga<ServerContext>({
     graphqlEndpoint: GRAPHQL_PATH,
     plugins: [useOwnPipeline(deps)],
     cors: (request) => {
@@ -61,7 +63,9 @@ export function createHttpServer(deps: HttpDeps): Server {
 
   function route(request: IncomingMessage, response: ServerResponse) {
     const path = request.url?.split('?', 1)[0]
-    if (path === '/healthz' || path === '/readyz') return answerHealth(path, app, deps.isDraining(), response)
+    // The next request finds another node.
+    if (drain.isUnderWay()) response.setHeader('connection', 'close')
+    if (path === '/healthz' || path === '/readyz') return answerHealth(path, app, drain.isUnderWay(), response)
     if (!isHost(request.headers.host)) return answerText(response, 400, 'The Host header is not a host.')
     if (path === GRAPHQL_PATH && graphiql && wantsPage(request)) return graphiql(request, response)
     if (path === GRAPHQL_PATH) return yoga(request, response)
@@ -77,8 +81,13 @@ export function createHttpServer(deps: HttpDeps): Server {
   return createServer(timeouts, route)
 }
 
+/** What Yoga is given with each request. */
+interface ServerContext {
+  res: ServerResponse
+}
+
 /** Puts identity first, then takes over from the parsed request to the result. */
-function useOwnPipeline({ guard, executor, identify, policy }: HttpDeps): Plugin {
+function useOwnPipeline({ guard, executor, identify, policy, drain }: HttpDeps): Plugin<object, ServerContext> {
   const identities = new WeakMap<Request, Identity>()
 
   /** A stream only for a client that takes one, and errors only in our own terms. */
@@ -92,22 +101,33 @@ function useOwnPipeline({ guard, executor, identify, policy }: HttpDeps): Plugin
     return { ...result, errors: result.errors.map((error) => ownError(error, policy)) }
   }
 
-  /** An event stream that ends when whoever reads it is no longer let in, or gone. */
-  async function untilRefused<Item>(stream: AsyncIterableIterator<Item>, identity: Identity, gone: AbortSignal) {
+  /** An event stream that ends when whoever reads it is no longer let in, or gone, and breaks off when we go. */
+  async function untilRefused<Item>(
+    stream: AsyncIterableIterator<Item>,
+    identity: Identity,
+    gone: AbortSignal,
+    response: ServerResponse,
+  ) {
     const end = () => void stream.return?.()
     const unwatch = await identify.watch(identity, end).catch((error) => {
       end()
       throw error
     })
+    // Not completed, so that clients connect again.
+    const stay = drain.add(() => response.destroy())
+    const over = () => {
+      unwatch()
+      stay()
+    }
     const ending: AsyncIterableIterator<Item> = {
       [Symbol.asyncIterator]: () => ending,
       async next() {
         const result = await stream.next()
-        if (result.done) unwatch()
+        if (result.done) over()
         return result
       },
       async return() {
-        unwatch()
+        over()
         await stream.return?.()
         return { value: undefined, done: true }
       },
@@ -140,16 +160,19 @@ function useOwnPipeline({ guard, executor, identify, policy }: HttpDeps): Plugin
       if (request.method === 'GET') setRequestParser(readQuery)
     },
     onParams({ request, setParamsHandler }) {
-      setParamsHandler(async ({ params }) => {
+      setParamsHandler(async ({ params, context }) => {
         const { prepared, errors } = guard(params)
         if (errors) return resultWithStatus({ errors })
         if (request.method === 'GET' && prepared.operation.operation === OperationTypeNode.MUTATION) {
           return { errors: [badRequest(405, 'A mutation must be sent by POST.', undefined, { allow: 'POST' })] }
         }
+        if (prepared.operation.operation === OperationTypeNode.SUBSCRIPTION && drain.isUnderWay()) {
+          return { errors: [withStatus(domainError(new UnavailableError('This server is about to stop. Try again.')))] }
+        }
         const identity = identities.get(request)!
         const result = await executor.run(prepared, identity.viewer)
         return Symbol.asyncIterator in result
-          ? untilRefused(result, identity, request.signal)
+          ? untilRefused(result, identity, request.signal, context.res)
           : resultWithStatus(result)
       })
     },
@@ -161,6 +184,8 @@ function useOwnPipeline({ guard, executor, identify, policy }: HttpDeps): Plugin
     onResponse({ response }) {
       // Whether it may be read depends on the origin, allowed or not.
       response.headers.append('vary', 'Origin')
+      // For requests that were under way already.
+      if (drain.isUnderWay()) response.headers.set('connection', 'close')
     },
   }
 }

@@ -3,6 +3,7 @@ import { ConfigError } from '../config.ts'
 import type { AppContext } from '../context.ts'
 import { schema } from '../schema/index.ts'
 import { createTokenVerifier, type TokenSettings } from './authenticate.ts'
+import { createDrain } from './drain.ts'
 import { createExecutor } from './execute.ts'
 import { createGraphiqlPage } from './graphiql.ts'
 import { createGuard } from './guard.ts'
@@ -14,12 +15,18 @@ import { attachWebSockets } from './websocket.ts'
 export interface Transport {
   /** @throws ConfigError for an address that can't be had. */
   listen(host: string, port: number): Promise<{ port: number }>
-  /** Takes no new connections, ends the open ones, and resolves when all are gone. */
+  /**
+   * Says at /readyz that it ends, and has lasting connections leave while it goes on answering requests, for the time
+   * that is set. Then takes no connections any more, and resolves when those that are open have ended or been broken off.
+   */
   close(): Promise<void>
 }
 
-/** How long open requests get to end by themselves; an event stream never does. */
-const DRAIN_MS = 5_000
+/**
+ * How long what is still open after the drain gets to end by itself. Together with the longest drain, 20 s, and the few
+ * that Redis and the database may take to close, it stays under 30 s.
+ */
+const GRACE_MS = 5_000
 
 /** The ways in: HTTP, event stream and WebSocket on one port, under one guard. */
 export function createTransport(app: AppContext, tokens: TokenSettings, onSubscribed = () => {}): Transport {
@@ -30,10 +37,10 @@ export function createTransport(app: AppContext, tokens: TokenSettings, onSubscr
   const guard = createGuard(schema, policy)
   const executor = createExecutor({ app, schema, limiter, policy, onSubscribed })
   const identify = createIdentify(app, createTokenVerifier(tokens, { clock, log }))
-  let draining = false
+  const drain = createDrain(config.drainSeconds * 1_000)
   const graphiql = createGraphiqlPage(app, tokens.secret)
-  const server = createHttpServer({ app, guard, executor, identify, policy, graphiql, isDraining: () => draining })
-  const sockets = attachWebSockets(server, { app, schema, guard, executor, identify })
+  const server = createHttpServer({ app, guard, executor, identify, policy, graphiql, drain })
+  const sockets = attachWebSockets(server, { app, schema, guard, executor, identify, drain })
 
   return {
     listen: (host, port) =>
@@ -42,11 +49,12 @@ export function createTransport(app: AppContext, tokens: TokenSettings, onSubscr
         server.listen(port, host, () => resolve({ port: (server.address() as AddressInfo).port }))
       }),
     async close() {
-      draining = true
+      if (server.listening) await drain.run()
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      const deadline = setTimeout(() => server.closeAllConnections(), DRAIN_MS)
-      await sockets.close()
-      server.closeIdleConnections()
+      const deadline = setTimeout(() => {
+        sockets.terminate()
+        server.closeAllConnections()
+      }, GRACE_MS)
       await closed
       clearTimeout(deadline)
       limiter.close()

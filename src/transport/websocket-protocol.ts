@@ -1,4 +1,4 @@
-import type { ExecutionArgs, GraphQLSchema } from 'graphql'
+import { type ExecutionArgs, type GraphQLSchema, OperationTypeNode } from 'graphql'
 import { CloseCode, MessageType, type ServerOptions } from 'graphql-ws'
 import type { WebSocket } from 'ws'
 import type { AppContext, Connection } from '../context.ts'
@@ -40,6 +40,8 @@ export interface Extra {
    * completes it, even while it still begins, and may lose its stream when the id is used again meanwhile.
    */
   operations: Map<string, OperationResult | null>
+  /** The ids of those that are subscriptions. */
+  subscriptions: Set<string>
 }
 
 /** The payload of connection_init, where it is an object. */
@@ -107,11 +109,13 @@ export function protocolOptions({
       const { prepared, errors } = guard(payload)
       if (errors) return errors
       extra.operations.set(id, null)
-      const { document, operationName } = prepared
+      const { document, operation, operationName } = prepared
+      if (operation.operation === OperationTypeNode.SUBSCRIPTION) extra.subscriptions.add(id)
       return { schema, document, operationName, contextValue: { id, prepared, extra } satisfies Subscribed }
     },
     onComplete({ extra }, id) {
       extra.operations.delete(id)
+      extra.subscriptions.delete(id)
     },
     execute: run,
     subscribe: run,

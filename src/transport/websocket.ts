@@ -4,10 +4,11 @@ import { CloseCode, handleProtocols, makeServer } from 'graphql-ws'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import { endTyping } from '../features/typing/service.ts'
 import { UnauthenticatedError } from '../lib/errors.ts'
+import type { Drain } from './drain.ts'
 import { MAX_REQUEST_BYTES } from './guard.ts'
 import { GRAPHQL_PATH } from './http.ts'
 import { clientAddress, isAllowedOrigin } from './origins.ts'
-import { close, GOING_AWAY, POLICY_VIOLATION, send } from './socket.ts'
+import { close, POLICY_VIOLATION, SERVICE_RESTART, send } from './socket.ts'
 import {
   answerPing,
   type Extra,
@@ -28,13 +29,16 @@ const CLOSE_TIMEOUT_MS = 5_000
 const PING_MS = 12_000
 
 export interface SocketServer {
-  /** Tells all clients to connect again elsewhere, and waits until their sockets are closed. */
-  close(): Promise<void>
+  /** Breaks off all sockets that there still are. */
+  terminate(): void
 }
 
-/** Serves graphql-transport-ws on the HTTP server, under the same guard as HTTP. */
-export function attachWebSockets(server: Server, deps: WebSocketDeps): SocketServer {
-  const { app } = deps
+/**
+ * Serves graphql-transport-ws on the HTTP server, under the same guard as HTTP. In the drain no sockets are taken, and
+ * each that there is is closed at its moment, once what it asked before has been answered.
+ */
+export function attachWebSockets(server: Server, deps: WebSocketDeps & { drain: Drain }): SocketServer {
+  const { app, drain } = deps
   // Not written as the argument itself: the types don't know closeTimeout yet.
   const options = {
     noServer: true,
@@ -64,6 +68,7 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps): SocketSer
   })
 
   function refuseUpgrade(request: IncomingMessage): string | null {
+    if (drain.isUnderWay()) return '503 Service Unavailable'
     if (request.url?.split('?', 1)[0] !== GRAPHQL_PATH) return '404 Not Found'
     if (!isAllowedOrigin(app.config, request.headers.origin, request.headers.host)) return '403 Forbidden'
     return null
@@ -78,7 +83,23 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps): SocketSer
       clearTimeout(ackTimer)
       uncount()
     }
-    const extra: Extra = { socket, acknowledged, connection: { typingIn: new Set() }, operations: new Map() }
+    const extra: Extra = {
+      socket,
+      acknowledged,
+      connection: { typingIn: new Set() },
+      operations: new Map(),
+      subscriptions: new Set(),
+    }
+    /** Messages that are not dealt with yet; that of a subscription is when it ends. */
+    let handling = 0
+    let leaving = false
+    function leaveOnceAnswered() {
+      if (leaving && handling === extra.subscriptions.size) close(socket, SERVICE_RESTART, 'Connect again')
+    }
+    const stay = drain.add(() => {
+      leaving = true
+      leaveOnceAnswered()
+    })
     let alive = true
     const pinger = setInterval(() => {
       if (!alive) return socket.terminate()
@@ -96,11 +117,12 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps): SocketSer
         onPing: (payload) => answerPing(deps, extra, payload),
         onMessage: (receive) =>
           socket.on('message', async (data: RawData) => {
-            // What comes behind our close frame would be executed, and never answered.
-            if (socket.readyState !== socket.OPEN) return
+            // What comes behind our close frame would be executed, and never answered: clients send it again elsewhere.
+            if (leaving || socket.readyState !== socket.OPEN) return
             if (!extra.identity && ++messages > MAX_MESSAGES_BEFORE_ACK) {
               return close(socket, POLICY_VIOLATION, 'Too many messages before the acknowledgement')
             }
+            handling++
             try {
               await receive(String(data))
             } catch (err) {
@@ -108,6 +130,9 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps): SocketSer
               if (err instanceof UnauthenticatedError) return close(socket, CloseCode.Forbidden, err.message)
               app.log.error({ err }, 'a WebSocket message could not be handled')
               close(socket, CloseCode.InternalServerError, 'Internal server error')
+            } finally {
+              handling--
+              leaveOnceAnswered()
             }
           }),
       },
@@ -118,6 +143,7 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps): SocketSer
     socket.once('close', async (code, reason) => {
       clearTimeout(ackTimer)
       clearInterval(pinger)
+      stay()
       extra.unwatch?.()
       if (extra.identity) endTyping(app, extra.identity.viewer, extra.connection)
       try {
@@ -130,11 +156,9 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps): SocketSer
   }
 
   return {
-    close: () =>
-      new Promise((resolve) => {
-        for (const socket of sockets.clients) socket.close(GOING_AWAY, 'Going away')
-        sockets.close(() => resolve())
-      }),
+    terminate() {
+      for (const socket of sockets.clients) socket.terminate()
+    },
   }
 }
 

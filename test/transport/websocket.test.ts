@@ -196,7 +196,7 @@ describe('when the server stops', () => {
       body: JSON.stringify({ query: 'subscription { messageAdded { id } }' }),
     }).catch((error: Error) => error)
     await app.close()
-    expect((await socket.closed).code).toBe(1001)
+    expect((await socket.closed).code).toBe(1012)
     expect(await stream).toBeInstanceOf(Error)
     stubborn.end()
   })
