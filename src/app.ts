@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import type { Bus } from './bus/bus.ts'
 import { createMemoryBus } from './bus/memory.ts'
 import { createRedisBus } from './bus/redis.ts'
 import type { Config } from './config.ts'
@@ -9,8 +10,10 @@ import { databaseUrlOf } from './db/url.ts'
 import { ensureDemoConversation } from './features/demo/service.ts'
 import { createReadWriter } from './features/reads/writer.ts'
 import { createTypingStarts } from './features/typing/service.ts'
+import { createFindUser } from './features/users/service.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { createLogger, type Logger } from './lib/log.ts'
+import type { Faults } from './live/faults.ts'
 import { createHub } from './live/hub.ts'
 import { mintDemoTokens } from './transport/demo-tokens.ts'
 import { tokenSecret } from './transport/development-key.ts'
@@ -24,6 +27,10 @@ export interface Overrides {
   onStatement?: OnStatement
   /** Called when a subscription is in effect: from then on it misses nothing. */
   onSubscribed?: () => void
+  /** What of the delivery is switched off. */
+  faults?: Faults
+  /** Puts something between the bus and all that use it. */
+  wrapBus?: (bus: Bus) => Bus
 }
 
 export interface App {
@@ -58,15 +65,15 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     if (applied.length > 0) log.info({ migrations: applied }, 'migrations applied')
     const { databasePoolSize: poolSize, busShards: shards } = config
     const db = keep(await openDb({ url, poolSize, log, onStatement: overrides.onStatement }), (it) => it.close())
-    const bus = keep(config.redisUrl ? createRedisBus({ url: config.redisUrl, log }) : createMemoryBus({ log }), (it) =>
-      it.close(),
-    )
-    const live = keep(createHub({ bus, db, shards, log, clock }), (it) => it.close())
+    const ownBus = config.redisUrl ? createRedisBus({ url: config.redisUrl, log }) : createMemoryBus({ log })
+    const bus = keep(overrides.wrapBus?.(ownBus) ?? ownBus, (it) => it.close())
+    const live = keep(createHub({ bus, db, shards, log, clock, faults: overrides.faults }), (it) => it.close())
     const app: AppContext = {
       config,
       db,
       bus,
       live,
+      findUser: createFindUser(db),
       readWriter: createReadWriter(db, clock),
       typingStarts: createTypingStarts(),
       clock,

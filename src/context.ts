@@ -3,6 +3,7 @@ import type { Config } from './config.ts'
 import type { Db } from './db/client.ts'
 import type { ReadWriter } from './features/reads/writer.ts'
 import type { TypingStarts } from './features/typing/service.ts'
+import type { FindUser } from './features/users/service.ts'
 import type { UserRow } from './features/users/user.ts'
 import type { Clock } from './lib/clock.ts'
 import { ForbiddenError } from './lib/errors.ts'
@@ -15,6 +16,7 @@ export interface AppContext {
   db: Db
   bus: Bus
   live: Hub
+  findUser: FindUser
   readWriter: ReadWriter
   typingStarts: TypingStarts
   clock: Clock

@@ -762,6 +762,8 @@ function aMessage(conversationId: string, some: Partial<MessagePayload> = {}): M
     replyToSeq: null,
     idempotencyKey: null,
     createdAt: '2030-01-02T03:04:05.678Z',
+    editedAt: null,
+    deletedAt: null,
     ...some,
   }
 }

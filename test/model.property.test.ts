@@ -6,7 +6,10 @@ import { type ConversationKind, type ParticipantRole, SnapshotDocument, ViewerDo
 import { checkInvariants } from './support/invariants.ts'
 import {
   conversationOf,
+  draftOf,
+  editOf,
   kindOf,
+  messageOf,
   type Operation,
   type Outcome,
   operation,
@@ -17,6 +20,7 @@ import {
   seqOf,
   stateOf,
   subjectOf,
+  type ToldMessage,
   titleOf,
   USERS,
   type World,
@@ -50,12 +54,23 @@ interface Place {
   mutedUntil: string | null
 }
 
+interface Message {
+  sender: number
+  /** What it was sent as, by which a retry is known, and what it says now; null: deleted. */
+  sent: string
+  says: string | null
+  key: string | null
+  version: number
+  edited: boolean
+}
+
 interface Conversation {
   id: string
   kind: ConversationKind
   title: string | null
   version: number
-  lastSeq: number
+  /** By seq, from 1 on. */
+  messages: Message[]
   activityAt: string
   closed: boolean
   deleted: boolean
@@ -84,13 +99,13 @@ function open(
 ) {
   const roleAt = (index: number): ParticipantRole => (index === 0 && kind !== 'DIRECT' ? 'OWNER' : 'MEMBER')
   const places = new Map(members.map((user, index) => [user, newPlace(model, roleAt(index), 1, 0)]))
-  const begun = { version: members.length + 1, lastSeq: 0, activityAt: at!, closed: false, deleted: false }
+  const begun = { version: members.length + 1, messages: [], activityAt: at!, closed: false, deleted: false }
   model.conversations.push({ id: id!, kind, title, key, places, ...begun })
   world.conversations.push(id!)
 }
 
-/** Does to the model what was done to the server, and gives back the code that the server must have answered. */
-function apply(model: Model, world: World, operation: Operation, outcome: Outcome): string {
+/** Does to the model what was done to the server, and gives back the code or the message that it must have answered. */
+function apply(model: Model, world: World, operation: Operation, outcome: Outcome): string | ToldMessage {
   const { by, target, others, flag } = operation
   model.now++
   const members = [by, ...others.filter((user) => user !== by)]
@@ -128,24 +143,49 @@ function apply(model: Model, world: World, operation: Operation, outcome: Outcom
 
   switch (operation.do) {
     case 'send':
+    case 'resend': {
+      const { body, idempotencyKey: key } = draftOf(world, operation)
+      const known = it.messages.findIndex((each) => key && each.key === key && each.sender === by) + 1
+      if (known) {
+        const isSame = it.messages[known - 1]!.sent === body && known >= (place?.visibleFrom ?? 1)
+        return isSame ? tell(it, known, true) : 'CONFLICT'
+      }
       if (it.closed) return 'CONFLICT'
-      it.lastSeq++
-      it.version++
+      it.messages.push({ sender: by, sent: body, says: body, key, version: ++it.version, edited: false })
+      world.messages.push(outcome.sent!)
       it.activityAt = outcome.at!
-      if (place) place.lastRead = it.lastSeq
-      return 'OK'
+      if (place) place.lastRead = it.messages.length
+      return tell(it, it.messages.length)
+    }
+    case 'edit':
+    case 'deleteMessage': {
+      const { seq } = messageOf(world, operation)!
+      const message = it.messages[seq - 1]!
+      if (seq < (place?.visibleFrom ?? 1)) return 'NOT_FOUND'
+      const isMine = message.sender === by
+      if (operation.do === 'edit') {
+        if (!isMine || by === SERVICE) return 'FORBIDDEN'
+        if (message.says === null || it.closed) return 'CONFLICT'
+        if (message.says === editOf(operation)) return tell(it, seq)
+        Object.assign(message, { says: editOf(operation), edited: true, version: ++it.version })
+      } else {
+        if (!isMine && !(isDirect ? by === SERVICE : isAdmin)) return 'FORBIDDEN'
+        if (message.says !== null) Object.assign(message, { says: null, version: ++it.version })
+      }
+      return tell(it, seq)
+    }
     case 'markRead': {
       const seq = seqOf(operation)
-      if (seq && (seq > it.lastSeq || seq < place!.visibleFrom)) return 'NOT_FOUND'
-      place!.lastRead = Math.max(place!.lastRead, seq ?? it.lastSeq)
+      if (seq && (seq > it.messages.length || seq < place!.visibleFrom)) return 'NOT_FOUND'
+      place!.lastRead = Math.max(place!.lastRead, seq ?? it.messages.length)
       return 'OK'
     }
     case 'add': {
       if (isDirect || !isAdmin) return 'FORBIDDEN'
-      const visibleFrom = it.kind === 'GROUP' && !flag ? it.lastSeq + 1 : 1
+      const visibleFrom = it.kind === 'GROUP' && !flag ? it.messages.length + 1 : 1
       for (const user of others) {
         if (it.places.has(user)) continue
-        it.places.set(user, newPlace(model, 'MEMBER', visibleFrom, it.lastSeq))
+        it.places.set(user, newPlace(model, 'MEMBER', visibleFrom, it.messages.length))
         it.version++
       }
       return 'OK'
@@ -181,7 +221,7 @@ function apply(model: Model, world: World, operation: Operation, outcome: Outcom
     case 'setState': {
       const { isArchived, ...changes } = stateOf(operation)
       Object.assign(place!, changes)
-      if (isArchived !== undefined) place!.archivedSeq = isArchived ? it.lastSeq : null
+      if (isArchived !== undefined) place!.archivedSeq = isArchived ? it.messages.length : null
       return 'OK'
     }
     case 'rename':
@@ -203,6 +243,11 @@ function apply(model: Model, world: World, operation: Operation, outcome: Outcom
       it.deleted = true
       return 'OK'
   }
+}
+
+function tell({ messages }: Conversation, seq: number, deduplicated = false): ToldMessage {
+  const { version, says } = messages[seq - 1]!
+  return { seq, version, body: says, deduplicated }
 }
 
 /** Ends a stay; an owner's place passes to the longest-standing admin, else member. */
@@ -237,36 +282,40 @@ function expectedOf({ conversations }: Model, world: World, user: number) {
     notArchived: nodes.filter((node) => !node.viewerState.isArchived).map(({ id }) => id),
     unread: { messages: unread.reduce((sum, count) => sum + count, 0), conversations: unread.length },
     byId: conversations.map((each) => (seen.includes(each) ? each.id : null)),
-    messages: allMessages(conversations).map(({ it, seq, id }) =>
-      seen.includes(it) && seq >= it.places.get(user)!.visibleFrom ? id : null,
-    ),
+    messages: allMessages(conversations).map(({ it, seq, id }) => {
+      if (!seen.includes(it) || seq < it.places.get(user)!.visibleFrom) return null
+      const { sender, says, version, edited } = it.messages[seq - 1]!
+      const by = sender === SERVICE ? null : { externalId: world.externalIds[sender] }
+      return { id, version, body: says, editedAt: edited, deletedAt: says === null, sender: by }
+    }),
   }
 }
 
-const unreadOf = ({ lastSeq, places }: Conversation, user: number) => {
+const unreadOf = ({ messages, places }: Conversation, user: number) => {
   const { lastRead, visibleFrom } = places.get(user)!
-  return range(1, lastSeq).filter((seq) => seq > lastRead && seq >= visibleFrom).length
+  return messages.filter((_, index) => index + 1 > lastRead && index + 1 >= visibleFrom).length
 }
 
 function nodeOf(world: World, it: Conversation, user: number) {
   const { role, lastRead, visibleFrom, archivedSeq, isPinned, isFavorited, mutedUntil } = it.places.get(user)!
+  const lastSeq = it.messages.length
   const peer = it.kind === 'DIRECT' ? [...it.places.keys()].find((each) => each !== user)! : null
   return {
     id: it.id,
     kind: it.kind,
     title: it.title ?? (peer === null ? null : world.externalIds[peer]!),
     version: it.version,
-    lastSeq: it.lastSeq,
-    messageCount: it.lastSeq,
+    lastSeq,
+    messageCount: it.messages.filter(({ says }) => says !== null).length,
     participantCount: it.places.size,
     readUpToSeq: Math.min(...[...it.places.values()].map((each) => each.lastRead)),
     closedAt: it.closed,
-    lastMessage: it.lastSeq >= visibleFrom ? { seq: it.lastSeq } : null,
+    lastMessage: lastSeq >= visibleFrom ? { seq: lastSeq, body: it.messages[lastSeq - 1]!.says } : null,
     viewerState: {
       role,
       lastReadSeq: lastRead,
       unreadCount: unreadOf(it, user),
-      isArchived: archivedSeq !== null && (it.lastSeq <= archivedSeq || mutedUntil !== null),
+      isArchived: archivedSeq !== null && (lastSeq <= archivedSeq || mutedUntil !== null),
       isPinned,
       isFavorited,
       mutedUntil,
@@ -276,7 +325,7 @@ function nodeOf(world: World, it: Conversation, user: number) {
       lastReadSeq: each.lastRead,
       user: { externalId: world.externalIds[other] },
     })),
-    messages: range(visibleFrom, it.lastSeq).map((seq) => ({ seq })),
+    messages: range(visibleFrom, lastSeq).map((seq) => ({ seq })),
   }
 }
 
@@ -284,7 +333,7 @@ const range = (from: number, to: number) => Array.from({ length: Math.max(0, to 
 
 const allMessages = (conversations: Conversation[]) =>
   conversations.flatMap((it) =>
-    range(1, it.lastSeq).map((seq) => ({ it, seq, id: encodeId('Message', uuidOf(it.id), seq) })),
+    range(1, it.messages.length).map((seq) => ({ it, seq, id: encodeId('Message', uuidOf(it.id), seq) })),
   )
 
 /** What a user sees, in the form of expectedOf. */
@@ -303,7 +352,11 @@ async function seenBy(model: Model, world: World, user: number) {
     notArchived: data.notArchived!.edges.map(({ node }) => node.id),
     unread: data.unread,
     byId: data.byId!.map((node) => node?.id ?? null),
-    messages: data.messages!.map((node) => node?.id ?? null),
+    messages: data.messages!.map((node) => {
+      if (node?.__typename !== 'Message') return node
+      const { __typename, editedAt, deletedAt, ...message } = node
+      return { ...message, editedAt: editedAt !== null, deletedAt: deletedAt !== null }
+    }),
   }
 }
 
@@ -311,7 +364,7 @@ async function newWorld(run: number): Promise<World> {
   const externalIds = range(1, USERS).map((number) => `user ${run}-${number}`)
   const clients = await usersOf(scene, ...externalIds)
   const userIds = await Promise.all(clients.map(async (client) => (await client.run(ViewerDocument)).viewer!.id))
-  return { clients: [...clients, scene.asService()], externalIds, userIds, conversations: [] }
+  return { clients: [...clients, scene.asService()], externalIds, userIds, conversations: [], messages: [] }
 }
 
 /** There is always a group to begin with. */
@@ -331,7 +384,8 @@ test('everybody sees what the model says, whatever anybody does', { timeout: 3 *
       const operations = [FIRST, ...drawn]
       for (const [index, each] of operations.entries()) {
         const outcome = await perform(world, each)
-        expect(outcome.code, `operation ${index}`).toBe(apply(model, world, each, outcome))
+        const answer = outcome.message ?? outcome.code
+        expect(answer, `operation ${index}`).toEqual(apply(model, world, each, outcome))
         if (index % STEP !== 0 && index < operations.length - 1) continue
         await Promise.all(
           range(0, USERS - 1).map(async (user) =>

@@ -1,7 +1,20 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { encodeId } from '../src/lib/ids.ts'
-import { type Row, type Scene, startScene } from './features/support.ts'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Query } from '../src/db/client.ts'
+import { loadViews } from '../src/features/conversations/access.ts'
+import { type Position, readChanges } from '../src/features/conversations/changes.ts'
 import {
+  readListChanges,
+  readNewPlaces,
+  readPlace,
+  readPlaces,
+  readUnseenMessages,
+} from '../src/features/conversations/places.ts'
+import { readReceipts } from '../src/features/reads/receipts.ts'
+import { encodeId } from '../src/lib/ids.ts'
+import { type Row, type Scene, send, startScene } from './features/support.ts'
+import {
+  DeleteMessageDocument,
+  EditMessageDocument,
   ListPageDocument,
   type ListPageQueryVariables,
   MarkReadDocument,
@@ -12,6 +25,7 @@ import {
   UnreadDocument,
 } from './generated/graphql.ts'
 import type { TestClient } from './support/app.ts'
+import { isOfRequest } from './support/statements.ts'
 
 // How PostgreSQL goes about what users look at most, on a database in which reading a whole table would be felt. Each
 // statement that the server sent is explained with its values, explained as it is planned once for all values, and run
@@ -24,21 +38,44 @@ const IN_EACH = 5
 const CONVERSATIONS = MESSAGES / IN_EACH
 /** Of the conversations, so many are those of user 0. Where they are no longer few of all, reading all is right. */
 const OF_VIEWER = 100
-const BIG = ['users', 'user_words', 'conversations', 'participants', 'messages', 'read_advances']
+/** One conversation of user 0 is long: so many messages, of which some were edited. */
+const LONG = 30_000
+const EDITED = 100
+const BIG = ['users', 'user_words', 'conversations', 'participants', 'messages', 'message_revisions', 'read_advances']
 
 let scene: Scene
 let viewer: TestClient
 let statements: { sql: string; values: unknown[] }[] = []
+/** The table and the first column of each index, by its name. */
+const indexes = new Map<string, { table: string; column: string }>()
+const INDEXES = `SELECT indexrelid::regclass::text AS name, indrelid::regclass::text AS table,
+                        pg_get_indexdef(indexrelid, 1, false) AS column FROM pg_index`
+/** From before anything was there, as a pg_snapshot. */
+let empty: string
 
 beforeAll(async () => {
-  scene = await startScene({ overrides: { onStatement: (sql, values) => statements.push({ sql, values }) } })
+  const onStatement = (sql: string, values: unknown[]) => {
+    if (isOfRequest(sql)) statements.push({ sql, values })
+  }
+  scene = await startScene({ overrides: { onStatement } })
+  empty = await snapshot()
   await fill()
+  await fillLong()
+  await scene.sql('ANALYZE')
+  for (const { name, table, column } of await scene.sql(INDEXES)) {
+    indexes.set(String(name), { table: String(table), column: String(column) })
+  }
   viewer = scene.as('user 0')
 }, 300_000)
 afterAll(() => scene.close())
 beforeEach(() => {
   statements = []
 })
+
+async function snapshot(): Promise<string> {
+  const [row] = await scene.sql('SELECT pg_current_snapshot()::text AS snapshot')
+  return String(row!.snapshot)
+}
 
 const uuid = (table: string, number: string) => `md5('${table}' || ${number})::uuid`
 
@@ -71,22 +108,55 @@ async function fill() {
     [CONVERSATIONS, OF_VIEWER, USERS],
   )
   await sql(
-    `INSERT INTO messages (conversation_id, seq, version, sender_id, body, reply_to_seq)
+    `INSERT INTO messages (conversation_id, seq, version, sender_id, body, reply_to_seq, edited_at)
           SELECT ${uuid('c', 'n')}, seq, seq + 7, ${uuid('u', '1 + (n * 7 + seq % 2) % ($2 - 1)')}, 'Text of a message',
-                 CASE WHEN seq > 1 AND seq % 5 = 0 THEN seq - 1 END
+                 CASE WHEN seq > 1 AND seq % 5 = 0 THEN seq - 1 END, CASE WHEN seq = 1 THEN now() END
             FROM generate_series(0, $1::int - 1) AS n, generate_series(1, ${IN_EACH}) AS seq`,
     [CONVERSATIONS, USERS],
+  )
+  await sql(
+    `INSERT INTO message_revisions (conversation_id, seq, version, body, replaced_at)
+          SELECT conversation_id, seq, 0, 'What it said before', now() FROM messages WHERE edited_at IS NOT NULL`,
   )
   await sql(
     `INSERT INTO read_advances (conversation_id, user_id, seq, from_seq, read_at)
           SELECT conversation_id, user_id, last_read_seq, 0, now() FROM participants WHERE last_read_seq > 0`,
   )
-  await sql('ANALYZE')
+}
+
+/** User 0 came into it after its first message; what was edited was so in the end. */
+async function fillLong() {
+  const { sql } = scene
+  const long = uuid('c', "'long'")
+  await sql(
+    `INSERT INTO conversations (id, kind, last_seq, version, details_version, message_count, participant_count, activity_at)
+          SELECT ${long}, 'GENERAL', $1::int, $1 + $2::int + 3, 1, $1, 2, now() - interval '1 year'`,
+    [LONG, EDITED],
+  )
+  await sql(
+    `INSERT INTO participants (conversation_id, user_id, version, joined_version, joined_at)
+          SELECT ${long}, ${uuid('u', 'n')}, 3 - n, (1 - n) * 3, now() - interval '1 year' FROM generate_series(0, 1) AS n`,
+  )
+  await sql(
+    `INSERT INTO messages (conversation_id, seq, version, sender_id, body, created_at, edited_at)
+          SELECT ${long}, seq, CASE WHEN seq % ($1 / $2::int) = 0 THEN $1 + 3 + seq / ($1 / $2) ELSE seq + 3 END, ${uuid('u', '1')},
+                 'Text of a message', now() - interval '1 year' + (seq - 1.5) * interval '1 s',
+                 CASE WHEN seq % ($1 / $2) = 0 THEN now() END
+            FROM generate_series(1, $1::int) AS seq`,
+    [LONG, EDITED],
+  )
+}
+
+async function idOf(table: string, number: string): Promise<string> {
+  const [row] = await scene.sql(`SELECT ${uuid(table, number)} AS id`)
+  return String(row!.id)
 }
 
 interface Plan {
   'Node Type': string
   'Relation Name'?: string
+  'Index Name'?: string
+  'Index Cond'?: string
   Plans?: Plan[]
 }
 
@@ -96,8 +166,12 @@ const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nod
 async function wholeReads({ sql, values }: (typeof statements)[number]): Promise<string[]> {
   const planned = async (how: string, rows: Promise<Row[]>) => {
     const [{ Plan: root }] = (await rows)[0]!['QUERY PLAN'] as [{ Plan: Plan }]
-    const scans = nodesOf(root).filter((node) => node['Node Type'].includes('Seq Scan'))
-    return scans.map((node) => `${how}: ${node['Relation Name']}`)
+    return nodesOf(root).flatMap((node) => {
+      const index = indexes.get(node['Index Name'] ?? '')
+      // Without a condition on its first column an index is read from end to end.
+      if (index) return node['Index Cond']?.includes(index.column) ? [] : `${how}: ${index.table}`
+      return node['Node Type'].includes('Seq Scan') ? `${how}: ${node['Relation Name']}` : []
+    })
   }
   const ran = async () => {
     // What this connection did before is still counted until it is handed over, which else takes up to a second.
@@ -118,9 +192,15 @@ async function wholeReads({ sql, values }: (typeof statements)[number]): Promise
 
 /** That none of the statements that were sent reads a big table as a whole. */
 async function expectIndexesOnly() {
-  const sent = statements.filter(({ sql }) => /^\s*(SELECT|WITH|UPDATE|INSERT)/.test(sql))
+  const sent = statements.filter(({ sql }) => /^\s*(SELECT|WITH|UPDATE|INSERT|DELETE)/.test(sql))
   expect(sent.length).toBeGreaterThan(0)
   for (const statement of sent) expect(await wholeReads(statement), statement.sql).toEqual([])
+}
+
+/** For what no single operation asks for: as the server's own, which keeps what it is asked. */
+const query: Query = async <Result extends object>(sql: string, values: unknown[] = []) => {
+  statements.push({ sql, values })
+  return (await scene.sql(sql, values)) as Result[]
 }
 
 test('it would show', async () => {
@@ -178,4 +258,84 @@ test('the count of what is unread, reading and sending', async () => {
   await viewer.run(MarkReadDocument, { input: { conversationId } })
   await viewer.run(SendMessageDocument, { input: { conversationId, body: 'text' } })
   await expectIndexesOnly()
+})
+
+test('editing and deleting a message', async () => {
+  const { conversations } = await viewer.run(ListPageDocument, { first: 1 })
+  const conversationId = conversations!.edges[0]!.node.id
+  const { id: messageId } = await send(viewer, conversationId, 'text')
+  for (const body of ['edited', 'edited again']) await viewer.run(EditMessageDocument, { input: { messageId, body } })
+  await viewer.run(DeleteMessageDocument, { input: { messageId } })
+  expect(statements.some(({ sql }) => sql.startsWith('DELETE FROM message_revisions'))).toBe(true)
+  await expectIndexesOnly()
+})
+
+describe('what live connections read:', () => {
+  let long: string
+  let userId: string
+  beforeAll(async () => {
+    long = await idOf('c', "'long'")
+    userId = await idOf('u', '0')
+  })
+
+  test.each<[string, Position, changes: number]>([
+    ['from the beginning', { version: 0, seq: 0 }, 500],
+    ['with all messages and none of the other changes', { version: 0, seq: LONG }, EDITED + 3],
+    ['from near the end of the messages', { version: LONG, seq: LONG - 10 }, EDITED + 9],
+    ['from the head', { version: LONG + EDITED + 3, seq: LONG }, 0],
+  ])('what a conversation holds %s', async (_where, after, count) => {
+    const keys = [{ conversationId: long, after }]
+    for (let number = 0; number < 20; number++) {
+      keys.push({ conversationId: await idOf('c', String(number)), after: { version: 3, seq: 2 } })
+    }
+    statements = []
+    const [first, ...others] = await readChanges(query, keys)
+    expect(first!.changes).toHaveLength(count)
+    for (const { changes } of others) expect(changes.length).toBeGreaterThan(2)
+    expect(statements).toHaveLength(3)
+    await expectIndexesOnly()
+  })
+
+  test('a user’s places, and one of them', async () => {
+    const [places, ...others] = await readPlaces(query, [userId, await idOf('u', '1'), await idOf('u', '77')])
+    expect(places).toHaveLength(OF_VIEWER + 1)
+    expect(others.map((each) => each.length > 0)).toEqual([true, true])
+    expect(await readPlace(query, userId, long)).toMatchObject({ id: long, joinedSeq: 1 })
+    await expectIndexesOnly()
+  })
+
+  test.each<[string, () => string | Promise<string>, changes: number]>([
+    ['before anything was there', () => empty, OF_VIEWER + 1],
+    ['now', snapshot, 0],
+  ])('what changed in a user’s list, and where it was written to, since %s', async (_when, snapshotThen, count) => {
+    const since = await snapshotThen()
+    const keys = [
+      { userId, since },
+      { userId: await idOf('u', '77'), since },
+    ]
+    expect((await readListChanges(query, keys))[0]).toHaveLength(count)
+    expect((await readUnseenMessages(query, keys))[0]).toHaveLength(count)
+    await expectIndexesOnly()
+  })
+
+  test('where users came in, and where their own states changed', async () => {
+    const userIds = [userId, await idOf('u', '1'), await idOf('u', '77')]
+    const now = await snapshot()
+    for (const since of [null, empty, now]) {
+      await readNewPlaces(query, userIds, since)
+      for (const statesSince of [empty, now]) await readNewPlaces(query, userIds, since, statesSince)
+    }
+    await expectIndexesOnly()
+  })
+
+  test('conversations as several see them, and who has read', async () => {
+    const viewers = [userId, await idOf('u', '1'), null]
+    const views = await loadViews(
+      query,
+      viewers.map((each) => ({ id: long, viewer: each })),
+    )
+    expect(views).toMatchObject(viewers.map((each) => ({ id: long, viewerId: each })))
+    expect(await readReceipts(query, [long, await idOf('c', '0'), await idOf('c', '1')])).toHaveLength(3)
+    await expectIndexesOnly()
+  })
 })

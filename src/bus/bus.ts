@@ -44,11 +44,18 @@ export interface Bus {
 const MAX_EVENT_BYTES = 8 * 1024
 const KEY_END = '\n'
 
-/** The encoded event: its key, a line feed, its JSON. A message too big for the bus goes without its row. */
+/** The encoded event: its key, a line feed, its JSON. One too big for the bus goes without what makes it so. */
 function encode(event: BusEvent): string {
   const payload = event.key + KEY_END + JSON.stringify(event)
-  const tooBig = event.type === 'message' && event.message !== null && Buffer.byteLength(payload) > MAX_EVENT_BYTES
-  return tooBig ? encode({ ...event, message: null }) : payload
+  const bare = bareOf(event)
+  return bare && Buffer.byteLength(payload) > MAX_EVENT_BYTES ? encode(bare) : payload
+}
+
+/** The event without what its receivers can read; null where it has nothing such. */
+function bareOf(event: BusEvent): BusEvent | null {
+  if ('message' in event && event.message) return { ...event, message: null }
+  if ('participants' in event && event.participants) return { ...event, participants: null }
+  return null
 }
 
 /** encode, for a publish that mustn't throw: undefined and a line in the log for what JSON can't say (a bug). */

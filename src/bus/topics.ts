@@ -36,21 +36,29 @@ export interface MessagePayload {
   metadata: Record<string, unknown>
   replyToSeq: number | null
   idempotencyKey: string | null
-  /** RFC 3339 */
+  /** RFC 3339, these and the next ones. */
   createdAt: string
+  editedAt: string | null
+  /** A tombstone since then: body is null, metadata empty. */
+  deletedAt: string | null
 }
 
-/** `key` is the conversation's id. */
+/** What became of a participant. */
+export interface ParticipantPayload {
+  userId: string
+  change: 'JOINED' | 'LEFT' | 'REMOVED' | 'ROLE_CHANGED'
+}
+
+/** `key` is the conversation's id. What is null made the encoded event bigger than 8 KiB: the receiver reads the table. */
 export type ConversationEvent =
-  /**
-   * A message was sent. `message` is null when the encoded event would be over 8 KiB: the receiver reads the row.
-   */
+  /** A message was sent. */
   | { type: 'message'; key: string; version: number; seq: number; message: MessagePayload | null }
-  /**
-   * What is not a message changed: versions `from` to `version`. Access to what comes later is over for `ended`, for all
-   * when the conversation was deleted; it begins anew for `joined`.
-   */
-  | { type: 'changed'; key: string; from: number; version: number; joined: string[]; ended: string[] | 'ALL' }
+  /** A message was edited or deleted, or what hangs on it changed. */
+  | { type: 'message-changed'; key: string; version: number; seq: number; message: MessagePayload | null }
+  /** Participants changed, one after the other: the first at version `from`. */
+  | { type: 'participants'; key: string; from: number; participants: ParticipantPayload[] | null }
+  /** The conversation's own fields changed; with `deleted`, nobody may see it any more. */
+  | { type: 'details'; key: string; version: number; deleted: boolean }
   | { type: 'read'; key: string; user: UserPayload; lastReadSeq: number; readAt: string }
   /** `expiresAt` is null once the user is no longer typing. */
   | { type: 'typing'; key: string; user: UserPayload; expiresAt: string | null }

@@ -16,7 +16,9 @@ export interface Db {
   /** Runs `work` in one READ COMMITTED transaction: committed when it resolves, rolled back when it throws. */
   transaction<T>(work: (query: Query) => Promise<T>): Promise<T>
   /** Identifies this history of the database; a restore draws a new one. */
-  epoch: string
+  readonly epoch: string
+  /** Looks whether it is still the same history, as it isn't after a failover. True where the epoch is another one now. */
+  refreshEpoch(): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -65,13 +67,20 @@ export async function openDb({ url, poolSize, log, unhurried, onStatement }: DbO
   pool.on('connect', (client) => connected.add(client))
   pool.on('remove', (client) => connected.delete(client))
   try {
-    const epoch = await readEpoch(runner(pool))
+    let epoch = await readEpoch(runner(pool))
     const prisma = new PrismaClient({ adapter: new PrismaPg(pool) })
     return {
       prisma,
       query: runner(pool),
       transaction: (work) => transaction(pool, work),
-      epoch,
+      get epoch() {
+        return epoch
+      },
+      async refreshEpoch() {
+        const before = epoch
+        epoch = await readEpoch(runner(pool))
+        return epoch !== before
+      },
       async close() {
         await prisma.$disconnect()
         await endPool(pool, connected)
@@ -114,6 +123,11 @@ function runner(client: pg.Pool | pg.PoolClient): Query {
 async function transaction<T>(pool: pg.Pool, work: (query: Query) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
+  const noteBroken = (error: Error) => {
+    broken = error
+  }
+  // The pool listens to idle connections alone: one that breaks between two statements would end the process.
+  client.on('error', noteBroken)
   try {
     await client.query('BEGIN')
     const result = await work(runner(client))
@@ -121,11 +135,10 @@ async function transaction<T>(pool: pg.Pool, work: (query: Query) => Promise<T>)
     return result
   } catch (error) {
     // A connection that can't even roll back is not given to anybody else.
-    await client.query('ROLLBACK').catch((failure: Error) => {
-      broken = failure
-    })
+    await client.query('ROLLBACK').catch(noteBroken)
     throw error
   } finally {
+    client.off('error', noteBroken)
     client.release(broken)
   }
 }

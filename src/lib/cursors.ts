@@ -9,6 +9,8 @@ const INT = '[0-9a-z]{1,6}'
 const TIME = '-?[0-9a-z]{1,9}'
 
 const MESSAGE = new RegExp(`^m\\.(${EPOCH})\\.(${UUID})\\.(${INT})$`)
+const CONVERSATION = new RegExp(`^c\\.(${EPOCH})\\.(${UUID})\\.(${INT})\\.(${INT})$`)
+const INBOX = new RegExp(`^i\\.(${EPOCH})\\.(\\d{1,19})-(\\d{1,19})-((?:\\d{1,19}_)*\\d{1,19})?$`)
 const PARTICIPANT = new RegExp(`^p\\.(${UUID})\\.(${TIME})\\.(${UUID})$`)
 const CONVERSATION_LIST = new RegExp(`^l\\.([01])\\.(${TIME})\\.(${UUID})$`)
 
@@ -19,6 +21,8 @@ const READER = new RegExp(`^r\\.(${TIME})\\.(${UUID})$`)
 
 /** A seq is a PostgreSQL integer, and so is the one after it. */
 const MAX_SEQ = 2 ** 31 - 2
+/** xid8 is unsigned, but no server gets beyond this. */
+const MAX_XID = 2n ** 62n
 
 const shortUuid = (uuid: string) => Buffer.from(uuid.replaceAll('-', ''), 'hex').toString('base64url')
 
@@ -52,14 +56,45 @@ export function parseMessageCursor(cursor: string, conversationId: string, field
   return seq
 }
 
+/** The epoch and seq of a message's cursor. @throws BadUserInputError as parseMessageCursor. */
+export function parseMessagePlace(cursor: string, conversationId: string, field: string) {
+  const seq = parseMessageCursor(cursor, conversationId, field)
+  return { epoch: match(MESSAGE, cursor, field)[0]!, seq }
+}
+
+export const isMessageCursor = (cursor: string) => cursor.startsWith('m.')
+
 /** Where a conversation stands: what happens later than this is new to whoever holds it. */
 export function conversationCursor(epoch: string, conversationId: string, version: number, seq: number): string {
   return `c.${epoch}.${shortUuid(conversationId)}.${version.toString(36)}.${seq.toString(36)}`
 }
 
+/** @throws BadUserInputError for what is none, or one of another conversation. */
+export function parseConversationCursor(cursor: string, conversationId: string, field: string) {
+  const [epoch, conversation, version, seq] = match(CONVERSATION, cursor, field)
+  if (longUuid(conversation!) !== conversationId) {
+    throw new BadUserInputError(`${field} is a cursor of another conversation.`, field)
+  }
+  return { epoch: epoch!, version: Number.parseInt(version!, 36), seq: Number.parseInt(seq!, 36) }
+}
+
 /** Of the whole inbox: a PostgreSQL snapshot (`xmin:xmax:xip,…`), as commits are not in the order of any counter. */
 export function inboxCursor(epoch: string, snapshot: string): string {
   return `i.${epoch}.${snapshot.replaceAll(':', '-').replaceAll(',', '_')}`
+}
+
+/** The epoch and the pg_snapshot, in which nothing is that PostgreSQL would refuse. @throws BadUserInputError. */
+export function parseInboxCursor(cursor: string, field: string): { epoch: string; snapshot: string } {
+  const [epoch, xmin, xmax, running] = match(INBOX, cursor, field)
+  const xids = (running?.split('_') ?? []).map(BigInt)
+  const ascending = [BigInt(xmin!), ...xids].every((xid, i, all) => i < 2 || xid > all[i - 1]!)
+  const within = xids.every((xid) => xid >= BigInt(xmin!) && xid < BigInt(xmax!))
+  // PostgreSQL takes no xid whose lower 32 bits are 0.
+  const isNone = [xmin!, xmax!].some((xid) => BigInt.asUintN(32, BigInt(xid)) === 0n)
+  if (isNone || BigInt(xmin!) > BigInt(xmax!) || BigInt(xmax!) > MAX_XID || !ascending || !within) {
+    throw new BadUserInputError(`${field} is not a cursor of this list.`, field)
+  }
+  return { epoch: epoch!, snapshot: `${xmin}:${xmax}:${xids.join(',')}` }
 }
 
 /** Of a participant in its conversation's list, which is sorted by the time of joining. */

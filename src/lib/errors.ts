@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'CONFLICT'
   | 'RATE_LIMITED'
   | 'PAYLOAD_TOO_LARGE'
+  | 'RESET_REQUIRED'
   | 'UNAVAILABLE'
 
 /** An error whose message and code are meant for the client. `field` names the argument at fault. */
@@ -57,6 +58,11 @@ export class RateLimitedError extends DomainError {
 
 export class PayloadTooLargeError extends DomainError {
   readonly code = 'PAYLOAD_TOO_LARGE'
+}
+
+/** A subscription can't go on from its cursor: what is held is to be fetched anew. */
+export class ResetRequiredError extends DomainError {
+  readonly code = 'RESET_REQUIRED'
 }
 
 /** Something that Parley stands on is away or overloaded; the same request may be sent again. */

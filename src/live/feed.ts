@@ -1,51 +1,61 @@
-import type { ConversationEvent, MessagePayload } from '../bus/topics.ts'
-import type { Changes } from '../features/messages/changes.ts'
-import type { MessageRow } from '../features/messages/message.ts'
+import type { ConversationEvent, MessagePayload, ParticipantPayload } from '../bus/topics.ts'
+import type { Change, ChangeBody, Changes, Ended, Position } from '../features/conversations/changes.ts'
+import { messageOf } from '../features/messages/message.ts'
+import type { Receipt } from '../features/reads/receipts.ts'
 import type { UserProfile } from '../features/users/user.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
+import type { Faults } from './faults.ts'
 
 /** What a feed tells its subscribers. */
 export type FeedEvent =
-  | { type: 'message'; message: MessageRow }
-  /** Participants or the conversation's own fields changed. */
-  | { type: 'changed'; ended: Ended }
-  | { type: 'read'; user: UserProfile; lastReadSeq: number; readAt: Date }
+  | Change
+  /** Comes before the changes that are told with it. */
+  | { type: 'ended'; ended: Ended }
+  | ({ type: 'read' } & Receipt)
   | { type: 'typing'; user: UserProfile; expiresAt: Date | null }
-
-/** Whose access ended, or ended and began anew, at which version; ALL when the conversation was deleted. */
-export type Ended = { userId: string; version: number }[] | 'ALL'
 
 export type FeedSubscriber = (conversationId: string, event: FeedEvent) => void
 
 /**
- * What happens in one conversation, for its subscribers on this node: each durable change once and in the order of
- * versions, whatever the bus repeats, swaps or loses.
+ * What happens in one conversation, for its subscribers on this node: each durable change once and in order, whatever the
+ * bus repeats, swaps or loses.
  */
 export interface Feed {
   readonly subscribers: Set<FeedSubscriber>
   /** Takes an event from the bus. */
   receive(event: ConversationEvent): void
-  /** The table's version, read after the bus was listened to: where the feed begins, or what it must have by now. */
-  head(version: number): void
+  /** The table's position, read after the bus was listened to: where the feed begins, or what it must have by now. */
+  head(position: Position): void
+  /** Whether all up to this version has been passed on. */
+  hasPassed(version: number): boolean
+  /** The present receipts, from then on kept up to date. */
+  receipts(): Promise<Receipt[]>
+  /** Reads the receipts again if they are kept, and tells of those that moved unheard. */
+  compareReceipts(): void
   close(): void
+}
+
+export interface FeedDeps {
+  readChanges(conversationId: string, after: Position): Promise<Changes>
+  readReceipts(conversationId: string): Promise<Receipt[]>
+  log: Logger
+  clock: Clock
+  faults: Faults
 }
 
 const RETRY_MS = 1_000
 
-/** `readChanges` gives what the table holds beyond a version, in order. */
-export function createFeed(
-  conversationId: string,
-  readChanges: (conversationId: string, afterVersion: number) => Promise<Changes>,
-  log: Logger,
-  clock: Clock,
-): Feed {
+export function createFeed(conversationId: string, deps: FeedDeps): Feed {
+  const { readChanges, readReceipts, log, clock, faults } = deps
   const subscribers = new Set<FeedSubscriber>()
-  /** The last version passed on; null until the first head is known. */
-  let passed: number | null = null
+  /** How far has been passed on; null until the first head is known. */
+  let at: Position | null = null
   /** What came beyond the next version, by its first version; null where the table has to be read. */
-  const ahead = new Map<number, Passing | null>()
+  const ahead = new Map<number, Step | null>()
   const typists = new Map<string, { user: UserProfile; timer: NodeJS.Timeout }>()
+  /** By user, once somebody asked for them. */
+  let receipts: Promise<Map<string, Receipt>> | null = null
   let filling = false
   let retry: NodeJS.Timeout | undefined
   let closed = false
@@ -54,47 +64,67 @@ export function createFeed(
     for (const subscriber of subscribers) subscriber(conversationId, event)
   }
 
-  function pass({ event, version }: Passing) {
-    if (event.type === 'message' && event.message.senderId) stopTyping(event.message.senderId)
-    passed = version
-    tell(event)
+  function pass(change: Change) {
+    if (change.type === 'message' && change.message.senderId) stopTyping(change.message.senderId)
+    tell(change)
   }
 
   /** Passes on what follows without a gap; what is left then waits for the hole before it to be read. */
   function drain() {
-    if (passed === null || filling) return
-    for (let next = ahead.get(passed + 1); next; next = ahead.get(passed + 1)) {
-      ahead.delete(passed + 1)
-      pass(next)
+    if (at === null || filling) return
+    for (let next = ahead.get(at.version + 1); next; next = ahead.get(at.version + 1)) {
+      ahead.delete(at.version + 1)
+      take(next)
     }
-    for (const from of ahead.keys()) if (from <= passed) ahead.delete(from)
-    if (ahead.size > 0) void fill(passed)
+    for (const [from, step] of ahead) {
+      if (from > at.version) continue
+      ahead.delete(from)
+      if (faults.dropRepeats === false && step) take(step)
+    }
+    if (ahead.size > 0) void fill()
   }
 
-  async function fill(from: number) {
+  function take({ changes, ended }: Step) {
+    if (ended.length > 0) tell({ type: 'ended', ended })
+    for (const { version, change } of changes) {
+      at = { version, seq: change.type === 'message' ? Math.max(at!.seq, change.message.seq) : at!.seq }
+      pass({ ...change, position: at })
+    }
+  }
+
+  /** Reads what lies before the versions that are ahead, once for all subscribers. */
+  async function fill() {
+    if (faults.fillHoles === false) return skip()
     filling = true
+    const after = at!
     const known = [...ahead.keys()]
     try {
-      const { messages, ended, version } = await readChanges(conversationId, from)
+      const { changes, ended, to, more } = await readChanges(conversationId, after)
       if (closed) return
-      // Versions that no message carries are other changes. They come before the messages, so that nobody gets what was
-      // sent after access ended, be it anew since.
-      if (ended.length > 0 || version - from > messages.length) tell({ type: 'changed', ended })
-      for (const message of messages) pass({ event: { type: 'message', message }, version: message.version })
+      // Before the messages, so that nobody gets what was sent after access ended, be it anew since.
+      if (ended.length > 0) tell({ type: 'ended', ended })
+      for (const change of changes) pass(change)
+      at = to
       // Events come after their commit, so a table that has none of it tells of another history: it is the truth.
-      if (version <= from) for (const early of known) ahead.delete(early)
-      passed = Math.max(from, version)
+      if (to.version <= after.version && !more) for (const early of known) ahead.delete(early)
+      if (more) return void fill()
       filling = false
+      compareReceipts()
       drain()
     } catch (error) {
       if (closed) return
       // The table can't be read just now; nothing is passed on before the hole, so nothing is lost or swapped.
       log.warn({ err: error, conversationId }, 'the changes of a conversation could not be read; trying again')
-      retry = setTimeout(() => {
-        filling = false
-        drain()
-      }, RETRY_MS)
+      retry = setTimeout(() => void fill(), RETRY_MS)
     }
+  }
+
+  /** In place of fill, where a test wants to see what is lost without it. */
+  function skip() {
+    const next = Math.min(...ahead.keys())
+    if (ahead.get(next) === null) ahead.delete(next)
+    at = { ...at!, version: ahead.has(next) ? next - 1 : next }
+    drain()
   }
 
   function stopTyping(userId: string) {
@@ -112,34 +142,66 @@ export function createFeed(
     tell({ type: 'typing', user, expiresAt })
   }
 
+  function loadReceipts(): Promise<Map<string, Receipt>> {
+    if (!receipts) {
+      receipts = readReceipts(conversationId).then(byUser)
+      receipts.catch(() => {
+        receipts = null
+      })
+    }
+    return receipts
+  }
+
+  /** Tells of a receipt, once: positions only go forward. */
+  async function passReceipt(receipt: Receipt) {
+    if (receipts === null) return tell({ type: 'read', ...receipt })
+    const known = await receipts.catch(() => null)
+    if (closed) return
+    if (known && (known.get(receipt.userId)?.lastReadSeq ?? 0) >= receipt.lastReadSeq) return
+    known?.set(receipt.userId, receipt)
+    tell({ type: 'read', ...receipt })
+  }
+
+  function compareReceipts() {
+    if (receipts === null) return
+    readReceipts(conversationId).then(
+      (now) => now.forEach(passReceipt),
+      (err) => log.warn({ err, conversationId }, 'the receipts of a conversation could not be read'),
+    )
+  }
+
   return {
     subscribers,
     receive(event) {
       switch (event.type) {
         case 'message':
-          ahead.set(event.version, event.message && passingMessage(event.message))
+        case 'message-changed':
+          ahead.set(event.version, event.message && stepOfMessage(event.type, event.message))
           return drain()
-        case 'changed': {
-          const { from, version, joined, ended } = event
-          // By the first of its versions: those who joined have theirs from then on.
-          const at = (userId: string) => ({ userId, version: from })
-          const whose: Ended = ended === 'ALL' ? ended : [...joined, ...ended].map(at)
-          ahead.set(from, { event: { type: 'changed', ended: whose }, version })
+        case 'participants':
+          ahead.set(event.from, event.participants && stepOfParticipants(event.from, event.participants))
+          return drain()
+        case 'details': {
+          const changes = [{ version: event.version, change: { type: 'details' as const } }]
+          ahead.set(event.version, { changes, ended: event.deleted ? 'ALL' : [] })
           return drain()
         }
         case 'read':
-          return tell({ ...event, readAt: new Date(event.readAt) })
+          return void passReceipt({ ...event, userId: event.user.id, readAt: new Date(event.readAt) })
         case 'typing':
           return event.expiresAt ? startTyping(event.user, new Date(event.expiresAt)) : stopTyping(event.user.id)
         default:
           return event satisfies never
       }
     },
-    head(version) {
-      passed ??= version
-      if (version > passed && !ahead.has(version)) ahead.set(version, null)
+    head(position) {
+      at ??= position
+      if (position.version > at.version && !ahead.has(position.version)) ahead.set(position.version, null)
       drain()
     },
+    hasPassed: (version) => at !== null && at.version >= version,
+    receipts: async () => [...(await loadReceipts()).values()],
+    compareReceipts,
     close() {
       closed = true
       clearTimeout(retry)
@@ -148,13 +210,27 @@ export function createFeed(
   }
 }
 
-/** A durable change, and the last of the versions that it took. */
-interface Passing {
-  event: Extract<FeedEvent, { type: 'message' | 'changed' }>
-  version: number
+/** What one event brought: changes in the order of their versions, told together. */
+interface Step {
+  changes: { version: number; change: ChangeBody }[]
+  ended: Ended
 }
 
-function passingMessage(payload: MessagePayload): Passing {
-  const message = { ...payload, createdAt: new Date(payload.createdAt) }
-  return { event: { type: 'message', message }, version: message.version }
+function stepOfMessage(type: 'message' | 'message-changed', payload: MessagePayload): Step {
+  const message = messageOf(payload)
+  return { changes: [{ version: message.version, change: { type, message } }], ended: [] }
 }
+
+function stepOfParticipants(from: number, participants: readonly ParticipantPayload[]): Step {
+  const changes = participants.map((each, index) => ({
+    version: from + index,
+    change: { type: 'participant' as const, ...each },
+  }))
+  // Whoever came has a new stay, which ends an earlier one.
+  const ended = changes
+    .filter(({ change }) => change.change !== 'ROLE_CHANGED')
+    .map(({ version, change }) => ({ userId: change.userId, version }))
+  return { changes, ended }
+}
+
+const byUser = (receipts: readonly Receipt[]) => new Map(receipts.map((receipt) => [receipt.userId, receipt]))

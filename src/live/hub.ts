@@ -1,13 +1,36 @@
 import type { Bus } from '../bus/bus.ts'
 import { conversationTopic, type Topic, type UserEvent, userTopic } from '../bus/topics.ts'
 import type { Db } from '../db/client.ts'
-import { readNewPlaces } from '../features/conversations/places.ts'
-import { readChanges } from '../features/messages/changes.ts'
+import { type ConversationView, loadViews, type ViewKey } from '../features/conversations/access.ts'
+import { type Changes, type ChangesKey, type Position, readChanges } from '../features/conversations/changes.ts'
+import {
+  type ListChange,
+  type Missed,
+  type PlaceRow,
+  readListChanges,
+  readNewPlaces,
+  readPlaces,
+  readSnapshot,
+  readUnseenMessages,
+  type SinceKey,
+} from '../features/conversations/places.ts'
+import { type Receipt, readReceipts } from '../features/reads/receipts.ts'
+import { createBatcher } from '../lib/batch.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
+import type { Faults } from './faults.ts'
 import { createFeed, type Feed, type FeedSubscriber } from './feed.ts'
+import { createTopics } from './topics.ts'
 
 export type UserSubscriber = (event: UserEvent) => void
+
+/** What a comparison with the table has seen. */
+export interface Comparison {
+  /** Comparisons are numbered in the order in which they begin, from 1. */
+  number: number
+  /** A pg_snapshot: all that it sees has been passed on by the feeds. */
+  snapshot: string
+}
 
 /** This node's interest in what happens: which topics it listens to, and who gets what comes in. */
 export interface Hub {
@@ -19,30 +42,95 @@ export interface Hub {
   /** The same for what concerns a user; coming into a conversation may be told twice. */
   followUser(userId: string, subscriber: UserSubscriber): Promise<void>
   unfollowUser(userId: string, subscriber: UserSubscriber): void
+  /** What a viewer sees of a conversation, read together with what others ask for. */
+  readView(key: ViewKey): Promise<ConversationView | null>
+  /** What a conversation holds beyond a position, the same way. */
+  readChanges(conversationId: string, after: Position): Promise<Changes>
+  /** A user's places, what changed in its list since a snapshot, and where it missed messages, the same way. */
+  readPlaces(userId: string): Promise<PlaceRow[]>
+  readListChanges(key: SinceKey): Promise<ListChange[]>
+  readUnseenMessages(key: SinceKey): Promise<Missed[]>
+  /** What PostgreSQL sees now, as a pg_snapshot; the same way. */
+  readSnapshot(): Promise<string>
+  /** The present receipts of a conversation that is followed. */
+  receipts(conversationId: string): Promise<Receipt[]>
+  /** Calls back when the database turns out to have another history: what was passed on may not be in it. */
+  onNewHistory(callback: () => void): void
+  /** The number of the last comparison that began. */
+  comparisons(): number
+  /** The last comparison, of all that there is to compare, after which the feeds had got as far as the table. */
+  lastComparison(): Comparison | null
+  readonly faults: Faults
   close(): Promise<void>
 }
 
-/** How often the feeds are compared with the table, in milliseconds: an event that was lost comes this late at most. */
-const COMPARE_MS = 5_000
-/** How long a topic is listened to after the last one left, as people come back. */
-const LINGER_MS = 30_000
+/** How often the feeds are compared with the table while the bus is away, in milliseconds. */
+const COMPARE_MS = 1_000
+/** The same while it is up, every so many times: an event that was lost comes 5 s late at most. */
+const TICKS_WITH_BUS = 5
+/** Users' own state, which takes a look at all of their places, every so many times; a multiple of that. */
+const TICKS_OF_STATES = 15
 
-interface HubDeps {
+export interface HubDeps {
   bus: Bus
   db: Db
   /** The number of topics of each kind. */
   shards: number
   log: Logger
   clock: Clock
+  faults?: Faults | undefined
 }
 
-export function createHub({ bus, db, shards, log, clock }: HubDeps): Hub {
+interface Head extends Position {
+  id: string
+}
+
+export function createHub({ bus, db, shards, log, clock, faults = {} }: HubDeps): Hub {
   const feeds = new Map<string, Feed>()
   const users = new Map<string, Set<UserSubscriber>>()
-  const listening = new Map<Topic, { stop: Promise<() => Promise<void>>; interests: number; linger?: NodeJS.Timeout }>()
+  const topics = createTopics(subscribe)
+  const readHead = createBatcher(
+    (ids: readonly string[]) => readHeads(ids),
+    (id) => id,
+  )
+  const readView = createBatcher(
+    (keys: readonly ViewKey[]) => loadViews(db.query, keys),
+    (key) => `${key.id} ${key.viewer}`,
+  )
+  const changesOf = createBatcher(
+    (keys: readonly ChangesKey[]) => readChanges(db.query, keys),
+    ({ conversationId, after }) => `${conversationId} ${after.version} ${after.seq}`,
+  )
+  const placesOf = createBatcher(
+    (ids: readonly string[]) => readPlaces(db.query, ids),
+    (id) => id,
+  )
+  const nameOfSince = ({ userId, since }: SinceKey) => `${userId} ${since}`
+  const listChangesOf = createBatcher((keys: readonly SinceKey[]) => readListChanges(db.query, keys), nameOfSince)
+  const unseenOf = createBatcher((keys: readonly SinceKey[]) => readUnseenMessages(db.query, keys), nameOfSince)
+  const snapshotNow = createBatcher(
+    async (_: readonly 'now'[]) => [await readSnapshot(db.query)],
+    (key) => key,
+  )
+  const receiptsOf = createBatcher(
+    (ids: readonly string[]) => readReceipts(db.query, ids),
+    (id) => id,
+  )
+  const readChangesOf = (conversationId: string, after: Position) => changesOf({ conversationId, after })
+
+  const historyCallbacks: (() => void)[] = []
   let comparing = false
+  let ticks = 0
+  /** Whether announcements were lost since the last comparison. */
+  let outage = false
+  let comparisons = 0
   /** What the last comparison of places had seen, as a pg_snapshot; taken before the first user reads its own. */
   let placesSeen: string | null = null
+  /** The same of users' own state, which is compared less often. */
+  let statesSeen: string | null = null
+  /** A comparison whose feeds may still be reading what they lack. */
+  let unconfirmed: (Comparison & { heads: Head[] }) | null = null
+  let confirmed: Comparison | null = null
 
   function tellUser(event: UserEvent) {
     for (const subscriber of users.get(event.key) ?? []) subscriber(event)
@@ -61,67 +149,89 @@ export function createHub({ bus, db, shards, log, clock }: HubDeps): Hub {
     })
   }
 
-  async function listen(topic: Topic) {
-    let entry = listening.get(topic)
-    if (!entry) {
-      entry = { stop: subscribe(topic), interests: 0 }
-      listening.set(topic, entry)
-    }
-    clearTimeout(entry.linger)
-    entry.interests++
-    await entry.stop
-  }
-
-  function unlisten(topic: Topic) {
-    const entry = listening.get(topic)
-    if (!entry || --entry.interests > 0) return
-    entry.linger = setTimeout(async () => {
-      listening.delete(topic)
-      const stop = await entry.stop
-      await stop()
-    }, LINGER_MS).unref()
+  /** Heads in the order of the ids; null for what is no more. */
+  async function readHeads(ids: readonly string[]): Promise<(Head | null)[]> {
+    const heads = await db.query<Head>(
+      'SELECT id, version, last_seq AS seq FROM conversations WHERE id = ANY($1::uuid[])',
+      [ids],
+    )
+    const byId = new Map(heads.map((head) => [head.id, head]))
+    return ids.map((id) => byId.get(id) ?? null)
   }
 
   /** One statement for all feeds: where the table is ahead, the feed reads what it lacks. */
-  async function compareHeads(ids: readonly string[]) {
-    if (ids.length === 0) return
-    const heads = await db.query<{ id: string; version: number }>(
-      'SELECT id, version FROM conversations WHERE id = ANY($1::uuid[])',
-      [ids],
-    )
-    for (const { id, version } of heads) feeds.get(id)?.head(version)
+  async function compareHeads(): Promise<Head[]> {
+    if (feeds.size === 0 || faults.compareHeads === false) return []
+    const heads = (await readHeads([...feeds.keys()])).filter((head) => head !== null)
+    for (const { id, version, seq } of heads) feeds.get(id)?.head({ version, seq })
+    return heads
   }
 
   /** One statement for all users: tells of the conversations that they came into since the last time, once more. */
-  async function comparePlaces() {
-    if (users.size === 0) return
-    const { places, snapshot } = await readNewPlaces(db, [...users.keys()], placesSeen)
+  async function comparePlaces(states = false): Promise<string | null> {
+    if (users.size === 0) return null
+    const statesSince = states ? statesSeen : null
+    const { changes, snapshot } = await readNewPlaces(db.query, [...users.keys()], placesSeen, statesSince)
     placesSeen = snapshot
-    for (const { userId, conversationId } of places) {
-      tellUser({ type: 'inbox', key: userId, conversationId, change: 'JOINED' })
+    if (states || statesSeen === null) statesSeen = snapshot
+    for (const { userId, conversationId, change } of changes) {
+      if (change === 'JOINED' || change === 'STATE') tellUser({ type: 'inbox', key: userId, conversationId, change })
     }
+    return snapshot
   }
 
   async function compareAll() {
     if (comparing) return
     comparing = true
+    const afterOutage = outage
+    const states = afterOutage || ticks % TICKS_OF_STATES === 0
+    outage = false
     try {
-      await compareHeads([...feeds.keys()])
-      await comparePlaces()
+      if (await db.refreshEpoch()) newHistory()
+      confirm()
+      const number = ++comparisons
+      // First, so that the heads are no older than what it sees.
+      const snapshot = await comparePlaces(states)
+      const heads = await compareHeads()
+      if (snapshot && states) unconfirmed = { number, snapshot, heads }
+      if (afterOutage) for (const feed of feeds.values()) feed.compareReceipts()
     } catch (error) {
+      outage ||= afterOutage
       log.warn({ err: error }, 'live conversations could not be compared with the database; trying again')
     } finally {
       comparing = false
     }
   }
 
-  const timer = setInterval(compareAll, COMPARE_MS).unref()
-  const offReconnect = bus.onReconnect(() => void compareAll())
+  function newHistory() {
+    log.warn({ epoch: db.epoch }, 'the database has another history: all clients are to fetch anew')
+    placesSeen = null
+    statesSeen = null
+    unconfirmed = null
+    confirmed = null
+    // What they passed on may be none of it; whoever follows now begins anew.
+    for (const [id, feed] of feeds) unfollowAll(id, feed)
+    for (const callback of historyCallbacks) callback()
+  }
+
+  function confirm() {
+    if (!unconfirmed?.heads.every(({ id, version }) => feeds.get(id)?.hasPassed(version) ?? true)) return
+    confirmed = { number: unconfirmed.number, snapshot: unconfirmed.snapshot }
+    unconfirmed = null
+  }
+
+  const timer = setInterval(() => {
+    if (++ticks % TICKS_WITH_BUS === 0 || outage || !bus.isUp()) void compareAll()
+  }, COMPARE_MS).unref()
+  const offReconnect = bus.onReconnect(() => {
+    outage = true
+    void compareAll()
+  })
 
   function feedOf(id: string): Feed {
     let feed = feeds.get(id)
     if (!feed) {
-      feed = createFeed(id, (conversationId, after) => readChanges(db, conversationId, after), log, clock)
+      feed = createFeed(id, { readChanges: readChangesOf, readReceipts: receiptsOf, log, clock, faults })
       feeds.set(id, feed)
     }
     return feed
@@ -131,17 +241,21 @@ export function createHub({ bus, db, shards, log, clock }: HubDeps): Hub {
     for (const id of ids) {
       const feed = feeds.get(id)
       if (!feed?.subscribers.delete(subscriber)) continue
-      unlisten(conversationTopic(id, shards))
+      topics.unlisten(conversationTopic(id, shards))
       if (feed.subscribers.size > 0) continue
       feed.close()
       feeds.delete(id)
     }
   }
 
+  function unfollowAll(id: string, feed: Feed) {
+    for (const subscriber of feed.subscribers) unfollow([id], subscriber)
+  }
+
   function unfollowUser(userId: string, subscriber: UserSubscriber) {
     const subscribers = users.get(userId)
     if (!subscribers?.delete(subscriber)) return
-    unlisten(userTopic(userId, shards))
+    topics.unlisten(userTopic(userId, shards))
     if (subscribers.size === 0) users.delete(userId)
   }
 
@@ -151,8 +265,9 @@ export function createHub({ bus, db, shards, log, clock }: HubDeps): Hub {
       for (const id of added) feedOf(id).subscribers.add(subscriber)
       try {
         // Listen first, then read: what is committed in between comes over the bus.
-        await Promise.all(added.map((id) => listen(conversationTopic(id, shards))))
-        await compareHeads(added)
+        await Promise.all(added.map((id) => topics.listen(conversationTopic(id, shards))))
+        const heads = added.length === 1 ? [await readHead(added[0]!)] : await readHeads(added)
+        for (const head of heads) if (head) feeds.get(head.id)?.head({ version: head.version, seq: head.seq })
       } catch (error) {
         unfollow(added, subscriber)
         throw error
@@ -163,7 +278,7 @@ export function createHub({ bus, db, shards, log, clock }: HubDeps): Hub {
       const subscribers = users.get(userId) ?? new Set()
       users.set(userId, subscribers.add(subscriber))
       try {
-        await listen(userTopic(userId, shards))
+        await topics.listen(userTopic(userId, shards))
         if (placesSeen === null) await comparePlaces()
       } catch (error) {
         unfollowUser(userId, subscriber)
@@ -171,17 +286,24 @@ export function createHub({ bus, db, shards, log, clock }: HubDeps): Hub {
       }
     },
     unfollowUser,
+    readView,
+    readChanges: readChangesOf,
+    readPlaces: placesOf,
+    readListChanges: listChangesOf,
+    readUnseenMessages: unseenOf,
+    readSnapshot: () => snapshotNow('now'),
+    receipts: async (conversationId) => (await feeds.get(conversationId)?.receipts()) ?? [],
+    onNewHistory: (callback) => void historyCallbacks.push(callback),
+    comparisons: () => comparisons,
+    lastComparison: () => confirmed,
+    faults,
     async close() {
       clearInterval(timer)
       offReconnect()
       for (const feed of feeds.values()) feed.close()
       feeds.clear()
       users.clear()
-      for (const { linger, stop } of listening.values()) {
-        clearTimeout(linger)
-        await (await stop)()
-      }
-      listening.clear()
+      await topics.close()
     },
   }
 }

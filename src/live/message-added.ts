@@ -1,28 +1,21 @@
-import { type RequestContext, requireUser } from '../context.ts'
-import { requireConversation } from '../features/conversations/access.ts'
+import type { RequestContext } from '../context.ts'
 import type { MessageRow } from '../features/messages/message.ts'
-import { followConversation } from './access.ts'
-import { followInbox } from './inbox.ts'
-import { createQueue } from './queue.ts'
+import { followConversation, requireLiveConversation } from './follow.ts'
+import { messagesOfInbox } from './inbox-messages.ts'
+import { messagePositionOf } from './resume.ts'
 
-/** The new messages of one conversation, or of all of the viewer's; one's own too. */
+/**
+ * The new messages of one conversation, or of all of the viewer's; one's own too. With `after` from that cursor on.
+ * @throws ResetRequiredError where nothing can go on from it.
+ */
 export async function messageAdded(
   ctx: RequestContext,
-  conversationId: string | null | undefined,
+  { conversationId, after }: { conversationId?: string | null | undefined; after?: string | null | undefined },
 ): Promise<AsyncIterableIterator<MessageRow>> {
-  if (conversationId == null) return messagesOfInbox(ctx)
-  const view = await requireConversation(ctx, conversationId)
-  return followConversation(ctx, view, (event) => (event.type === 'message' ? event.message : undefined))
-}
-
-async function messagesOfInbox(ctx: RequestContext) {
-  requireUser(ctx)
-  const queue = createQueue<MessageRow>(() => inbox.leave())
-  const inbox = followInbox(ctx, {
-    feed: (_, event) => {
-      if (event.type === 'message') queue.push(event.message)
-    },
+  if (conversationId == null) return messagesOfInbox(ctx, after ?? null)
+  const view = await requireLiveConversation(ctx, conversationId)
+  return followConversation(ctx, view, {
+    ...(after != null && { after: messagePositionOf(ctx, view, after) }),
+    select: (event) => (event.type === 'message' ? event.message : undefined),
   })
-  await inbox.ready
-  return queue.iterator
 }

@@ -8,16 +8,39 @@ export interface Queue<Item> {
   iterator: AsyncIterableIterator<Item>
 }
 
-/** Events that may wait for a slow reader; beyond it the stream fails, so that one reader can't fill the memory. */
+export interface QueueOptions {
+  /** Called once, when the reader leaves, the stream ends or a slow reader is given up. */
+  onClose: () => void
+  /**
+   * Called while nothing waits and the reader wants more: reads a page of what was missed and pushes it. False: that was
+   * the last one. So nothing is read ahead of a slow reader.
+   */
+  readMissed?: (() => Promise<boolean>) | undefined
+  /** Items that may wait, 1,000 if left out; so that one slow reader can't fill the memory. */
+  limit?: number
+  /** What happens beyond it; `fail` if left out. */
+  overflow?: Overflow
+}
+
+/** The stream fails, so that the client resumes, or the oldest items are dropped. */
+export type Overflow = 'fail' | 'drop'
+
 const LIMIT = 1_000
 
-/**
- * A bounded queue. `onClose` is called once, when the reader leaves, the stream ends or a slow reader is given up, whose
- * next read throws UnavailableError.
- */
-export function createQueue<Item>(onClose: () => void, limit = LIMIT): Queue<Item> {
+/** A bounded queue. A reader that is too slow gets UnavailableError from its next read. */
+export function createQueue<Item>({
+  onClose,
+  readMissed,
+  limit = LIMIT,
+  overflow = 'fail',
+}: QueueOptions): Queue<Item> {
   let waiting: Item[] = []
-  let reader: PromiseWithResolve<IteratorResult<Item>> | null = null
+  /** How many of those were missed, and read in pages: they are bounded by the page. */
+  let missed = 0
+  let reader: ((result: IteratorResult<Item>) => void) | null = null
+  let reading = readMissed
+  /** Whether a page is being pushed, which is bounded by itself. */
+  let replaying = false
   let state: 'open' | 'ended' | 'overflown' = 'open'
 
   const done: IteratorResult<Item> = { value: undefined, done: true }
@@ -28,13 +51,30 @@ export function createQueue<Item>(onClose: () => void, limit = LIMIT): Queue<Ite
     onClose()
   }
 
+  function settle(result: IteratorResult<Item>) {
+    reader?.(result)
+    reader = null
+  }
+
+  /** What is to be had at once. */
+  function take(): IteratorResult<Item> | null {
+    const item = waiting.shift()
+    if (missed > 0) missed--
+    if (item !== undefined) return { value: item, done: false }
+    if (state === 'overflown') {
+      state = 'ended'
+      throw new UnavailableError('This subscription was read too slowly. Subscribe again.')
+    }
+    return state === 'ended' ? done : null
+  }
+
   return {
     push(item) {
       if (state !== 'open') return
-      if (reader) {
-        reader.resolve({ value: item, done: false })
-        reader = null
-      } else if (waiting.length < limit) {
+      if (reader) return settle({ value: item, done: false })
+      if (waiting.length - missed < limit || replaying) return void waiting.push(item)
+      if (overflow === 'drop') {
+        waiting.shift()
         waiting.push(item)
       } else {
         waiting = []
@@ -43,45 +83,38 @@ export function createQueue<Item>(onClose: () => void, limit = LIMIT): Queue<Ite
     },
     end() {
       close('ended')
-      reader?.resolve(done)
-      reader = null
+      settle(done)
     },
     iterator: {
       [Symbol.asyncIterator]() {
         return this
       },
       async next() {
-        const item = waiting.shift()
-        if (item !== undefined) return { value: item, done: false }
-        if (state === 'overflown') {
-          state = 'ended'
-          throw new UnavailableError('This subscription was read too slowly. Subscribe again.')
+        let ready = take()
+        while (!ready && reading) {
+          replaying = true
+          try {
+            if (!(await reading())) reading = undefined
+          } catch (error) {
+            close('ended')
+            throw error
+          } finally {
+            replaying = false
+            missed = waiting.length
+          }
+          ready = take()
         }
-        if (state === 'ended') return done
-        reader = withResolve()
-        return reader.promise
+        if (ready) return ready
+        return new Promise((resolve) => {
+          reader = resolve
+        })
       },
       async return() {
         waiting = []
         close('ended')
-        reader?.resolve(done)
-        reader = null
+        settle(done)
         return done
       },
     },
   }
-}
-
-interface PromiseWithResolve<T> {
-  promise: Promise<T>
-  resolve: (value: T) => void
-}
-
-/** Promise.withResolvers, which Node 20 lacks. */
-function withResolve<T>(): PromiseWithResolve<T> {
-  let resolve!: (value: T) => void
-  const promise = new Promise<T>((fulfil) => {
-    resolve = fulfil
-  })
-  return { promise, resolve }
 }

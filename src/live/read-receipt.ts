@@ -1,9 +1,8 @@
 import type { RequestContext } from '../context.ts'
-import { requireConversation } from '../features/conversations/access.ts'
-import { followConversation } from './access.ts'
+import { followConversation, requireLiveConversation } from './follow.ts'
 
 /** A participant's read position moved. */
-export interface Receipt {
+export interface ReceiptOf {
   conversationId: string
   userId: string
   readAt: Date
@@ -13,10 +12,15 @@ export interface Receipt {
 export async function readReceipts(
   ctx: RequestContext,
   conversationId: string,
-): Promise<AsyncIterableIterator<Receipt>> {
-  const view = await requireConversation(ctx, conversationId)
-  return followConversation(ctx, view, (event) => {
-    if (event.type !== 'read') return undefined
-    return { conversationId: view.id, userId: event.user.id, readAt: event.readAt }
+): Promise<AsyncIterableIterator<ReceiptOf>> {
+  const view = await requireLiveConversation(ctx, conversationId)
+  return followConversation(ctx, view, {
+    // From then on a receipt that is lost on its way is noticed.
+    first: async () => {
+      await ctx.live.receipts(view.id)
+      return []
+    },
+    select: (event) =>
+      event.type === 'read' ? { conversationId: view.id, userId: event.userId, readAt: event.readAt } : undefined,
   })
 }

@@ -1,7 +1,6 @@
 import { type RequestContext, viewerId } from '../context.ts'
-import { requireConversation } from '../features/conversations/access.ts'
 import type { UserProfile } from '../features/users/user.ts'
-import { followConversation } from './access.ts'
+import { followConversation, requireLiveConversation } from './follow.ts'
 
 /** Somebody began to type, or ended (`expiresAt` is null). */
 export interface TypingChange {
@@ -10,15 +9,18 @@ export interface TypingChange {
   expiresAt: Date | null
 }
 
-/** Who types in a conversation, the viewer left out. */
+/** Who types in a conversation, the viewer left out. Whoever reads too slowly misses some of it. */
 export async function typing(
   ctx: RequestContext,
   conversationId: string,
 ): Promise<AsyncIterableIterator<TypingChange>> {
-  const view = await requireConversation(ctx, conversationId)
+  const view = await requireLiveConversation(ctx, conversationId)
   const viewer = viewerId(ctx)
-  return followConversation(ctx, view, (event) => {
-    if (event.type !== 'typing' || event.user.id === viewer) return undefined
-    return { conversationId: view.id, user: event.user, expiresAt: event.expiresAt }
+  return followConversation(ctx, view, {
+    overflow: 'drop',
+    select: (event) => {
+      if (event.type !== 'typing' || event.user.id === viewer) return undefined
+      return { conversationId: view.id, user: event.user, expiresAt: event.expiresAt }
+    },
   })
 }

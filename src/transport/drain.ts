@@ -5,13 +5,20 @@ export interface Drain {
   isUnderWay(): boolean
   /** Calls `leave` once, at a moment of the drain. Gives back how a connection that ended before is taken off. */
   add(leave: () => void): () => void
+  /** Has everybody leave who is connected now, without an end of the server: they may come back at once. */
+  sendAway(): void
   /** Begins it; resolves when its time is over and everybody has been told. */
   run(): Promise<void>
 }
 
+const SEND_AWAY_MS = 1_000
+
 /** Everybody at their own random moment within `ms`, so that thousands of clients don't connect elsewhere at once. */
 export function createDrain(ms: number): Drain {
   const connections = new Set<() => void>()
+  const tellWithin = (period: number) => {
+    for (const tell of connections) setTimeout(tell, Math.random() * period)
+  }
   let state: 'serving' | 'draining' | 'over' = 'serving'
 
   return {
@@ -24,9 +31,12 @@ export function createDrain(ms: number): Drain {
       if (state === 'over') tell()
       return () => connections.delete(tell)
     },
+    sendAway() {
+      tellWithin(SEND_AWAY_MS)
+    },
     async run() {
       state = 'draining'
-      for (const tell of connections) setTimeout(tell, Math.random() * ms)
+      tellWithin(ms)
       await wait(ms)
       state = 'over'
       // Those that came meanwhile.

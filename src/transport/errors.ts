@@ -69,7 +69,7 @@ export function asGraphQLError(cause: unknown): GraphQLError {
   return new GraphQLError(originalError.message, { originalError })
 }
 
-function rootCause(error: unknown): unknown {
+export function rootCause(error: unknown): unknown {
   return error instanceof GraphQLError && error.originalError ? rootCause(error.originalError) : error
 }
 

@@ -8,7 +8,8 @@ import {
   OperationTypeNode,
 } from 'graphql'
 import type { AppContext, Connection, RequestContext, Viewer } from '../context.ts'
-import { asGraphQLError, type ErrorPolicy, toClientError } from './errors.ts'
+import { NotFoundError } from '../lib/errors.ts'
+import { asGraphQLError, type ErrorPolicy, rootCause, toClientError } from './errors.ts'
 import { countRootFields, type PreparedOperation } from './guard.ts'
 import type { RateLimiter } from './rate-limit.ts'
 
@@ -57,8 +58,11 @@ export function createExecutor({ app, schema, limiter, policy, onSubscribed }: E
     const source = await createSourceEventStream(args)
     if (!(Symbol.asyncIterator in source)) return forClient(source)
     onSubscribed()
-    const toResult = async (rootValue: unknown) =>
-      forClient(await execute({ ...args, rootValue, contextValue: contextFor(viewer) }))
+    const toResult = async (rootValue: unknown) => {
+      const result = await execute({ ...args, rootValue, contextValue: contextFor(viewer) })
+      // Who it is about has left since, or the viewer has: later events say so, and an error would end many a client's stream.
+      return isOfNobody(result) ? null : forClient(result)
+    }
     const brokenOff = (error: unknown): IteratorResult<ExecutionResult> => {
       if (by) {
         by.onFailure()
@@ -86,13 +90,18 @@ export function createExecutor({ app, schema, limiter, policy, onSubscribed }: E
   return { run: (prepared, viewer, by) => start(prepared, viewer, by).catch(failed), failed }
 }
 
+/** Whether an event can't be told because what it is about is no longer to be seen. */
+function isOfNobody({ data, errors }: ExecutionResult): boolean {
+  return data == null && errors !== undefined && errors.every((error) => rootCause(error) instanceof NotFoundError)
+}
+
 /**
- * The source's events, mapped one by one. A plain object and not an async generator, whose return() would wait for the
+ * The source's events, mapped one by one; those that are mapped to null are left out. A plain object and not an async generator, whose return() would wait for the
  * next event before it reached the source.
  */
 function mapIterator<From, To>(
   source: AsyncIterator<From>,
-  map: (item: From) => Promise<To>,
+  map: (item: From) => Promise<To | null>,
   failed: (error: unknown) => IteratorResult<To>,
 ): AsyncIterableIterator<To> {
   const end: IteratorResult<To> = { value: undefined, done: true }
@@ -102,11 +111,13 @@ function mapIterator<From, To>(
       return this
     },
     async next() {
-      if (ended) return end
       try {
-        const { value, done } = await source.next()
-        if (!done) return { value: await map(value), done: false }
-        ended = true
+        while (!ended) {
+          const { value, done } = await source.next()
+          const mapped = done ? null : await map(value)
+          if (mapped !== null) return { value: mapped, done: false }
+          ended ||= done === true
+        }
         return end
       } catch (error) {
         ended = true

@@ -1,6 +1,6 @@
 import type { UserEvent } from '../bus/topics.ts'
 import type { AppContext, Viewer } from '../context.ts'
-import { findByExternalId, userOfToken } from '../features/users/service.ts'
+import { userOfToken } from '../features/users/service.ts'
 import type { UserRow } from '../features/users/user.ts'
 import { UnauthenticatedError } from '../lib/errors.ts'
 import { isStorable } from '../lib/text.ts'
@@ -45,7 +45,7 @@ export function createIdentify(app: AppContext, verifier: TokenVerifier): Identi
     }
     if (actAs != null && actAs !== '') {
       if (!claims.isService) throw new UnauthenticatedError('Only a service may act for a user.')
-      const user = typeof actAs === 'string' && isStorable(actAs) ? await findByExternalId(app.db, actAs) : null
+      const user = typeof actAs === 'string' && isStorable(actAs) ? await app.findUser(actAs) : null
       if (!user) throw new UnauthenticatedError('The user to act for is unknown.')
       return letIn({ viewer: { kind: 'user', user, actingService: claims.sub }, ...token })
     }
@@ -58,7 +58,7 @@ export function createIdentify(app: AppContext, verifier: TokenVerifier): Identi
     const { viewer } = identity
     if (remaining(identity) <= 0) throw new UnauthenticatedError('The token has expired.')
     if (viewer.kind === 'service') return identity
-    const user = await findByExternalId(app.db, viewer.user.externalId)
+    const user = await app.findUser(viewer.user.externalId)
     if (!user) throw new UnauthenticatedError('This user is no more.')
     return letIn({ ...identity, viewer: { ...viewer, user } })
   }

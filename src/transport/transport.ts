@@ -42,6 +42,8 @@ export function createTransport(app: AppContext, tokens: TokenSettings, onSubscr
   const server = createHttpServer({ app, guard, executor, identify, policy, graphiql, drain })
   const sockets = attachWebSockets(server, { app, schema, guard, executor, identify, drain })
 
+  app.live.onNewHistory(() => drain.sendAway())
+
   return {
     listen: (host, port) =>
       new Promise((resolve, reject) => {

@@ -1,269 +1,366 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { ConversationEvent, UserPayload } from '../../src/bus/topics.ts'
-import type { Changes } from '../../src/features/messages/changes.ts'
-import type { MessageRow } from '../../src/features/messages/message.ts'
+import type { Position } from '../../src/features/conversations/changes.ts'
+import type { Receipt } from '../../src/features/reads/receipts.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { createFeed, type FeedEvent } from '../../src/live/feed.ts'
+import { CONVERSATION, createTable } from './model-table.ts'
 
-const CONVERSATION = 'c'
-const log = createLogger('silent')
+const [ada, bo] = ['ada', 'bo'].map(
+  (id): UserPayload => ({
+    ...{ id, externalId: id, username: id, displayName: id, avatarUrl: null, role: null, type: 'HUMAN' },
+  }),
+) as [UserPayload, UserPayload]
 
-const ada: UserPayload = {
-  id: 'ada',
-  externalId: 'ada',
-  username: 'ada',
-  displayName: 'Ada',
-  avatarUrl: null,
-  role: null,
-  type: 'HUMAN',
-}
-
-/** The row of a message whose seq is its version, to keep the arithmetic of these tests plain. */
-function messageOf(version: number, senderId: string | null = null): MessageRow {
-  return {
-    conversationId: CONVERSATION,
-    seq: version,
-    version,
-    senderId,
-    kind: 'TEXT',
-    body: `version ${version}`,
-    metadata: {},
-    replyToSeq: null,
-    idempotencyKey: null,
-    createdAt: new Date(0),
-  }
-}
-
-/** What the bus carries of it: `withRow` false for one that was too big. */
-function eventOf(message: MessageRow, withRow = true): ConversationEvent {
-  const { version, seq } = message
-  const payload = { ...message, sender: null, createdAt: message.createdAt.toISOString() }
-  return { type: 'message', key: CONVERSATION, version, seq, message: withRow ? payload : null }
-}
-
-/** A table of versions, some of which carry a message, and a feed over it. */
-function createScene({
-  pageSize = 500,
-  read = async () => {},
-}: {
-  pageSize?: number
-  read?: () => Promise<void>
-} = {}) {
-  const versions: (MessageRow | null)[] = []
-  let reads = 0
-
-  async function readChanges(_id: string, after: number): Promise<Changes> {
-    reads++
-    const head = versions.length
-    const messages = versions.slice(after).filter((message) => message !== null)
-    const page = messages.slice(0, pageSize)
-    await read()
-    const more = page.length === pageSize
-    return { messages: page, ended: [], version: more ? page.at(-1)!.version : head, more }
-  }
-
-  const feed = createFeed(CONVERSATION, readChanges, log, systemClock)
-  return {
-    feed,
-    reads: () => reads,
-    head: () => versions.length,
-    /** Commits the next version: a message, or something that is none. */
-    commit(withMessage = true, senderId: string | null = null): MessageRow | null {
-      const message = withMessage ? messageOf(versions.length + 1, senderId) : null
-      versions.push(message)
-      return message
+/** A table, a feed over it, and one who is told. `beforeRead` comes before each read, and fails it where it throws. */
+function createScene(options: { pageSize?: number; beforeRead?: () => Promise<void> | void } = {}) {
+  const table = createTable({ founders: ['ada', 'bo'], ...options })
+  const receipts = new Map<string, Receipt>()
+  const reads: Position[] = []
+  let receiptReads = 0
+  const feed = createFeed(CONVERSATION, {
+    async readChanges(_, after) {
+      reads.push(after)
+      await options.beforeRead?.()
+      return table.changes(after, table.look(), table.look())
     },
-    messagesAfter: (version: number) =>
-      versions.slice(version).flatMap((message) => (message ? [message.version] : [])),
-    subscribe() {
-      const events: FeedEvent[] = []
-      feed.subscribers.add((_, event) => events.push(event))
-      return {
-        events,
-        versions: () => events.flatMap((event) => (event.type === 'message' ? [event.message.version] : [])),
-        typing: () => events.flatMap((event) => (event.type === 'typing' ? [event.expiresAt !== null] : [])),
-      }
+    async readReceipts() {
+      receiptReads++
+      await options.beforeRead?.()
+      return [...receipts.values()]
+    },
+    ...{ log: createLogger('silent'), clock: systemClock, faults: {} },
+  })
+
+  function subscribe() {
+    const events: FeedEvent[] = []
+    feed.subscribers.add((_, event) => events.push(event))
+    return { events, told: () => events.map(toldOf) }
+  }
+  return {
+    ...{ table, feed, reads, receipts, subscribe },
+    ...subscribe(),
+    receiptReads: () => receiptReads,
+    /** What the bus brings when it has the event and the event is not null. */
+    receive: (...events: (ConversationEvent | null)[]) => {
+      for (const event of events) if (event) feed.receive(event)
     },
   }
 }
 
-/** Mulberry32: numbers from 0 to below 1, the same for the same seed. */
-function createRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+/** What was told, in a few words. */
+function toldOf(event: FeedEvent): string {
+  switch (event.type) {
+    case 'message':
+    case 'message-changed':
+      return `${event.type} ${event.message.seq} at ${event.position.version}.${event.position.seq}`
+    case 'participant':
+      return `${event.userId} ${event.change} at ${event.position.version}.${event.position.seq}`
+    case 'details':
+      return `details at ${event.position.version}.${event.position.seq}`
+    case 'ended':
+      return event.ended === 'ALL'
+        ? 'ended ALL'
+        : `ended ${event.ended.map((each) => `${each.userId} ${each.version}`).join(', ')}`
+    case 'read':
+      return `${event.userId} read ${event.lastReadSeq}`
+    case 'typing':
+      return `${event.user.id} ${event.expiresAt ? 'types' : 'ended typing'}`
   }
 }
+
+/** The event as it is where it was too big for the bus. */
+function bare(event: ConversationEvent | null): ConversationEvent {
+  if (event?.type === 'participants') return { ...event, participants: null }
+  if (event?.type === 'message' || event?.type === 'message-changed') return { ...event, message: null }
+  throw new Error('nothing of it is left out')
+}
+
+function readOf(user: UserPayload, lastReadSeq: number): ConversationEvent {
+  return { type: 'read', key: CONVERSATION, user, lastReadSeq, readAt: '2026-11-20T10:00:00.000Z' }
+}
+
+const receiptOf = (userId: string, lastReadSeq: number): Receipt => ({
+  ...{ userId, lastReadSeq, readAt: new Date('2026-11-20T10:00:00.000Z') },
+})
 
 /** Lets the reads that are under way come to their end, and those that follow from them. */
 async function settle() {
   for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
 }
 
-describe('whatever the bus repeats, swaps or loses', () => {
-  /** One history of 40 versions: commits, deliveries in any order, repeats, losses and comparisons, as the seed has it. */
-  async function play(seed: number) {
-    const random = createRandom(seed)
-    const chance = (probability: number) => random() < probability
-    const scene = createScene({
-      pageSize: 1 + Math.floor(random() * 6),
-      read: async () => {
-        for (let pause = Math.floor(random() * 4); pause > 0; pause--) await new Promise(setImmediate)
-      },
-    })
-    const { feed } = scene
-    const subscriber = scene.subscribe()
-    const underWay: ConversationEvent[] = []
-    const start = Math.floor(random() * 10)
-    let headAtStart: number | null = null
+describe('each change once and in order', () => {
+  test('each kind, as it comes', () => {
+    const { table, feed, receive, told, reads } = createScene()
+    feed.head(table.head())
+    receive(table.send(), table.edit(1), table.join(['cy']), table.changePlace('cy', 'ROLE_CHANGED'))
+    receive(table.changeDetails(), table.send(), table.remove(2), table.changePlace('bo', 'REMOVED'))
+    expect(told()).toEqual([
+      'message 1 at 1.1',
+      'message-changed 1 at 2.1',
+      'ended cy 3',
+      'cy JOINED at 3.1',
+      'cy ROLE_CHANGED at 4.1',
+      'details at 5.1',
+      'message 2 at 6.2',
+      'message-changed 2 at 7.2',
+      'ended bo 8',
+      'bo REMOVED at 8.2',
+    ])
+    expect(reads).toEqual([])
+  })
 
-    while (scene.head() < 40 || underWay.length > 0) {
-      if (headAtStart === null && scene.head() >= start) {
-        headAtStart = scene.head()
-        // A read takes its time: events may come before its answer.
-        if (chance(0.5)) deliverOne()
-        feed.head(headAtStart)
-      }
-      if (scene.head() < 40 && chance(0.5)) {
-        const message = scene.commit(chance(0.8))
-        if (message) underWay.push(eventOf(message, chance(0.8)))
-      }
-      if (underWay.length > 0 && chance(0.5)) deliverOne()
-      if (headAtStart !== null && chance(0.1)) feed.head(scene.head())
-      if (chance(0.3)) await new Promise(setImmediate)
-    }
-
-    function deliverOne() {
-      const at = Math.floor(random() * underWay.length)
-      const event = underWay[at]
-      if (!event) return
-      if (!chance(0.15)) feed.receive(event)
-      if (!chance(0.15)) underWay.splice(at, 1)
-    }
-
-    // The next comparison with the table finds what was lost at the very end.
-    feed.head(scene.head())
-    const expected = scene.messagesAfter(headAtStart!)
-    for (let turn = 0; turn < 500 && subscriber.versions().length < expected.length; turn++) {
-      await new Promise(setImmediate)
-    }
+  test('what was there before the feed began is not news', async () => {
+    const { table, feed, receive, told } = createScene()
+    const old = table.send()
+    feed.head(table.head())
+    receive(old, table.send())
     await settle()
-    return { seen: subscriber.versions(), expected }
-  }
+    expect(told()).toEqual(['message 2 at 2.2'])
+  })
 
-  test('each version comes once and in order', async () => {
-    for (let seed = 1; seed <= 1000; seed++) {
-      const { seen, expected } = await play(seed)
-      expect(seen, `seed ${seed}`).toEqual(expected)
-    }
+  test('events that come before the first head wait for it', () => {
+    const { table, feed, receive, told, reads } = createScene()
+    table.send()
+    const head = table.head()
+    receive(table.send())
+    expect(told()).toEqual([])
+    feed.head(head)
+    expect(told()).toEqual(['message 2 at 2.2'])
+    expect(reads).toEqual([])
+  })
+
+  test('a repeat is dropped, at once or later', async () => {
+    const { table, feed, receive, told, reads } = createScene()
+    feed.head(table.head())
+    const [message, joined] = [table.send(), table.join(['cy', 'di'])]
+    receive(message, message, joined, joined, table.changeDetails(), joined, message)
+    await settle()
+    expect(told()).toHaveLength(5)
+    expect(reads).toEqual([])
+  })
+
+  test('several who came in at once have a version each, and none overtakes them', async () => {
+    const { table, feed, receive, told, reads } = createScene()
+    feed.head(table.head())
+    receive(table.join(['cy', 'di', 'eva']), table.send())
+    expect(told()).toEqual([
+      'ended cy 1, di 2, eva 3',
+      'cy JOINED at 1.0',
+      'di JOINED at 2.0',
+      'eva JOINED at 3.0',
+      'message 1 at 4.1',
+    ])
+    expect(reads).toEqual([])
+  })
+
+  test('a change of role ends no access', () => {
+    const { table, feed, receive, told } = createScene()
+    feed.head(table.head())
+    receive(table.changePlace('bo', 'ROLE_CHANGED'))
+    expect(told()).toEqual(['bo ROLE_CHANGED at 1.0'])
+  })
+
+  test('all access ends before a deletion is told', () => {
+    const { table, feed, receive, told } = createScene()
+    feed.head(table.head())
+    receive(table.changeDetails(true))
+    expect(told()).toEqual(['ended ALL', 'details at 1.0'])
+  })
+
+  test('what has been passed on is known by its version', async () => {
+    const { table, feed, receive } = createScene()
+    expect(feed.hasPassed(0)).toBe(false)
+    feed.head(table.head())
+    expect([feed.hasPassed(0), feed.hasPassed(1)]).toEqual([true, false])
+    const lost = table.send()
+    receive(table.send())
+    expect([lost.key, feed.hasPassed(1)]).toEqual([CONVERSATION, false])
+    await settle()
+    expect([feed.hasPassed(2), feed.hasPassed(3)]).toEqual([true, false])
   })
 })
 
-describe('in detail', () => {
-  test('what was there before the feed began is not news', async () => {
-    const scene = createScene()
-    const subscriber = scene.subscribe()
-    const old = scene.commit()!
-    scene.feed.head(1)
-    scene.feed.receive(eventOf(old))
-    scene.feed.receive(eventOf(scene.commit()!))
+describe('a hole', () => {
+  test('is read once for all subscribers, and nothing overtakes it', async () => {
+    const { table, feed, receive, told, subscribe, reads } = createScene()
+    const others = [subscribe(), subscribe()]
+    feed.head(table.head())
+    table.send()
+    table.join(['cy'])
+    receive(table.send(), table.edit(2))
+    expect(told()).toEqual([])
     await settle()
-    expect(subscriber.versions()).toEqual([2])
+    // The edit had its place in the table when the hole was read.
+    const expected = ['ended cy 2', 'message 1 at 0.1', 'message 2 at 0.2', 'cy JOINED at 2.2']
+    for (const each of [told, ...others.map((other) => other.told)]) expect(each()).toEqual(expected)
+    expect(reads).toEqual([{ version: 0, seq: 0 }])
+    receive(table.changeDetails())
+    expect(told().at(-1)).toBe('details at 5.2')
+    expect(reads).toHaveLength(1)
   })
 
-  test('events that come before the first head wait for it', async () => {
-    const scene = createScene()
-    const subscriber = scene.subscribe()
-    scene.commit()
-    const early = scene.commit()!
-    scene.feed.receive(eventOf(early))
-    expect(subscriber.versions()).toEqual([])
-    scene.feed.head(1)
-    expect(subscriber.versions()).toEqual([2])
-    expect(scene.reads()).toBe(0)
-  })
-
-  test('what follows without a gap costs no read', () => {
-    const scene = createScene()
-    const subscriber = scene.subscribe()
-    scene.feed.head(0)
-    for (let count = 0; count < 5; count++) scene.feed.receive(eventOf(scene.commit()!))
-    expect(subscriber.versions()).toEqual([1, 2, 3, 4, 5])
-    expect(scene.reads()).toBe(0)
-  })
-
-  test('a hole is read once for all subscribers, and nothing overtakes it', async () => {
-    const scene = createScene()
-    const subscribers = [scene.subscribe(), scene.subscribe(), scene.subscribe()]
-    scene.feed.head(0)
-    scene.commit()
-    scene.commit()
-    scene.feed.receive(eventOf(scene.commit()!))
-    scene.feed.receive(eventOf(scene.commit()!))
-    for (const subscriber of subscribers) expect(subscriber.versions()).toEqual([])
+  test('of more than a page is read page by page, from where the last one ended', async () => {
+    const { table, feed, told, reads } = createScene({ pageSize: 3 })
+    feed.head(table.head())
+    for (let count = 0; count < 7; count++) table.send()
+    for (let seq = 1; seq < 5; seq++) table.edit(seq)
+    feed.head(table.head())
     await settle()
-    for (const subscriber of subscribers) expect(subscriber.versions()).toEqual([1, 2, 3, 4])
-    expect(scene.reads()).toBe(1)
-  })
-
-  test('a hole larger than a page of the table has no hole in it', async () => {
-    const scene = createScene({ pageSize: 3 })
-    const subscriber = scene.subscribe()
-    scene.feed.head(0)
-    for (let count = 0; count < 10; count++) scene.commit()
-    scene.feed.head(10)
-    await settle()
-    expect(subscriber.versions()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
-  })
-
-  test('a message too big for the bus is read', async () => {
-    const scene = createScene()
-    const subscriber = scene.subscribe()
-    scene.feed.head(0)
-    scene.feed.receive(eventOf(scene.commit()!, false))
-    await settle()
-    expect(subscriber.events).toEqual([{ type: 'message', message: messageOf(1) }])
-  })
-
-  test('versions that no message carries hold nothing up', async () => {
-    const scene = createScene()
-    const subscriber = scene.subscribe()
-    scene.feed.head(0)
-    scene.commit(false)
-    scene.commit(false)
-    scene.feed.receive(eventOf(scene.commit()!))
-    await settle()
-    expect(subscriber.versions()).toEqual([3])
-  })
-
-  test('an event of a history that the table does not have holds nothing up', async () => {
-    const scene = createScene()
-    const subscriber = scene.subscribe()
-    scene.feed.head(0)
-    scene.feed.receive(eventOf(messageOf(7)))
-    await settle()
-    scene.feed.receive(eventOf(scene.commit()!))
-    await settle()
-    expect(subscriber.versions()).toEqual([1])
-  })
-
-  test('receipts are passed on as they come', () => {
-    const scene = createScene()
-    const subscriber = scene.subscribe()
-    scene.feed.receive({
-      type: 'read',
-      key: CONVERSATION,
-      user: ada,
-      lastReadSeq: 3,
-      readAt: '2026-11-20T10:00:00.000Z',
-    })
-    expect(subscriber.events).toMatchObject([
-      { type: 'read', user: ada, lastReadSeq: 3, readAt: new Date('2026-11-20T10:00:00.000Z') },
+    expect(told()).toEqual([
+      ...[1, 2, 3, 4, 5, 6].map((seq) => `message ${seq} at 0.${seq}`),
+      'message 7 at 0.7',
+      'message-changed 1 at 8.7',
+      'message-changed 2 at 9.7',
+      'message-changed 3 at 10.7',
+      'message-changed 4 at 11.7',
     ])
+    expect(reads.map(({ version, seq }) => `${version}.${seq}`)).toEqual(['0.0', '0.3', '0.6', '10.7'])
+  })
+
+  test('is told of what came meanwhile, which is not read again', async () => {
+    let answer = () => {}
+    const { table, feed, receive, told, reads } = createScene({
+      beforeRead: () => new Promise<void>((resolve) => (answer = resolve)),
+    })
+    feed.head(table.head())
+    table.send()
+    feed.head(table.head())
+    receive(table.send())
+    answer()
+    await settle()
+    receive(table.send())
+    expect(told()).toEqual(['message 1 at 0.1', 'message 2 at 0.2', 'message 3 at 3.3'])
+    expect(reads).toHaveLength(1)
+  })
+
+  test('has the end of access in it before its messages', async () => {
+    const { table, feed, told } = createScene()
+    feed.head(table.head())
+    table.changePlace('bo', 'LEFT')
+    table.send()
+    feed.head(table.head())
+    await settle()
+    expect(told()).toEqual(['ended bo 1', 'message 1 at 0.1', 'bo LEFT at 1.1'])
+  })
+
+  test('in a conversation that was deleted ends all access and tells nothing more', async () => {
+    const { table, feed, told } = createScene()
+    feed.head(table.head())
+    table.send()
+    table.changeDetails(true)
+    feed.head(table.head())
+    await settle()
+    expect(told()).toEqual(['ended ALL'])
+  })
+
+  test('that nothing carries any more holds nothing up', async () => {
+    const { table, feed, receive, told } = createScene()
+    table.send()
+    feed.head(table.head())
+    table.edit(1)
+    table.edit(1)
+    receive(table.edit(1))
+    await settle()
+    receive(table.send())
+    expect(told()).toEqual(['message-changed 1 at 4.1', 'message 2 at 5.2'])
+  })
+
+  test.each([
+    ['a message', (table: ReturnType<typeof createTable>) => table.send(), ['message 2 at 1.2']],
+    ['an edited message', (table: ReturnType<typeof createTable>) => table.edit(1), ['message-changed 1 at 2.1']],
+    [
+      'participants',
+      (table: ReturnType<typeof createTable>) => table.join(['cy', 'di']),
+      ['ended cy 2, di 3', 'cy JOINED at 2.1', 'di JOINED at 3.1'],
+    ],
+  ])('is where %s was too big for the bus', async (_, commit, expected) => {
+    const { table, feed, receive, told, reads } = createScene()
+    table.send()
+    feed.head(table.head())
+    receive(bare(commit(table)))
+    await settle()
+    receive(table.changeDetails())
+    expect(told()).toEqual([...expected, expect.stringMatching(/^details/)])
+    expect(reads).toEqual([{ version: 1, seq: 1 }])
+  })
+
+  test('before an event of a history that the table does not have holds nothing up', async () => {
+    const { table, feed, receive, told } = createScene()
+    const other = createTable()
+    for (let count = 0; count < 6; count++) other.send()
+    feed.head(table.head())
+    receive(other.send())
+    await settle()
+    receive(table.send())
+    await settle()
+    expect(told()).toEqual(['message 1 at 1.1'])
+  })
+})
+
+describe('receipts', () => {
+  test('are told as they come while nobody asked for them', () => {
+    const { feed, receive, events, told, receiptReads } = createScene()
+    receive(readOf(ada, 3), readOf(ada, 3))
+    feed.compareReceipts()
+    expect(told()).toEqual(['ada read 3', 'ada read 3'])
+    expect(events[0]).toMatchObject({ userId: 'ada', readAt: new Date('2026-11-20T10:00:00.000Z') })
+    expect(receiptReads()).toBe(0)
+  })
+
+  test('are read once, kept from then on, and told each time they go forward', async () => {
+    const { feed, receipts, receive, told, receiptReads } = createScene()
+    receipts.set('ada', receiptOf('ada', 3))
+    expect(await feed.receipts()).toEqual([receiptOf('ada', 3)])
+    receive(readOf(ada, 3), readOf(ada, 2), readOf(ada, 4), readOf(bo, 1), readOf(ada, 4))
+    await settle()
+    expect(told()).toEqual(['ada read 4', 'bo read 1'])
+    expect(await feed.receipts()).toMatchObject([
+      { userId: 'ada', lastReadSeq: 4 },
+      { userId: 'bo', lastReadSeq: 1 },
+    ])
+    expect(receiptReads()).toBe(1)
+  })
+
+  test('that moved unheard are found by a comparison', async () => {
+    const { feed, receipts, told } = createScene()
+    receipts.set('ada', receiptOf('ada', 3)).set('bo', receiptOf('bo', 3))
+    await feed.receipts()
+    receipts.set('ada', receiptOf('ada', 5))
+    feed.compareReceipts()
+    feed.compareReceipts()
+    await settle()
+    expect(told()).toEqual(['ada read 5'])
+  })
+
+  test('are compared where a hole was found too', async () => {
+    const { table, feed, receipts, told } = createScene()
+    feed.head(table.head())
+    await feed.receipts()
+    table.send()
+    receipts.set('bo', receiptOf('bo', 1))
+    feed.head(table.head())
+    await settle()
+    expect(told()).toEqual(['message 1 at 0.1', 'bo read 1'])
+  })
+
+  test('that could not be read are read when next asked for', async () => {
+    let down = true
+    const { feed, receipts } = createScene({
+      beforeRead: () => {
+        if (down) throw new Error('down')
+      },
+    })
+    receipts.set('ada', receiptOf('ada', 3))
+    await expect(feed.receipts()).rejects.toThrow('down')
+    down = false
+    expect(await feed.receipts()).toEqual([receiptOf('ada', 3)])
+    down = true
+    feed.compareReceipts()
+    await settle()
+    down = false
+    expect(await feed.receipts()).toEqual([receiptOf('ada', 3)])
   })
 })
 
@@ -280,78 +377,96 @@ describe('with time passing', () => {
 
   test('a table that cannot be read is tried again, and nothing overtakes what it holds', async () => {
     let down = true
-    const scene = createScene({
-      read: async () => {
+    const { table, feed, receive, told, reads } = createScene({
+      beforeRead: () => {
         if (down) throw new Error('down')
       },
     })
-    const subscriber = scene.subscribe()
-    scene.feed.head(0)
-    scene.commit()
-    scene.feed.receive(eventOf(scene.commit()!))
+    feed.head(table.head())
+    table.send()
+    receive(table.send())
     await vi.advanceTimersByTimeAsync(3_000)
-    scene.feed.receive(eventOf(scene.commit()!))
-    expect(subscriber.versions()).toEqual([])
-    expect(scene.reads()).toBeGreaterThan(1)
+    receive(table.send())
+    expect(told()).toEqual([])
+    expect(reads.length).toBeGreaterThan(1)
     down = false
     await vi.advanceTimersByTimeAsync(3_000)
-    expect(subscriber.versions()).toEqual([1, 2, 3])
+    receive(table.send())
+    expect(told()).toEqual(['message 1 at 0.1', 'message 2 at 0.2', 'message 3 at 0.3', 'message 4 at 4.4'])
+  })
+
+  test('where a page could not be read, the rest is read before anything else is taken', async () => {
+    let down = false
+    const { table, feed, receive, told, reads } = createScene({
+      pageSize: 2,
+      beforeRead: () => {
+        if (down) throw new Error('down')
+        down = reads.length === 1
+      },
+    })
+    feed.head(table.head())
+    const late = table.send()
+    table.send()
+    receive(table.send())
+    await vi.advanceTimersByTimeAsync(0)
+    expect(told()).toEqual(['message 1 at 0.1', 'message 2 at 0.2'])
+    receive(late)
+    table.edit(2)
+    down = false
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect(told().slice(2)).toEqual(['message 3 at 0.3', 'message-changed 2 at 4.3'])
   })
 
   test('a closed feed reads nothing more, not even again', async () => {
     let fail = (_: Error) => {}
-    const scene = createScene({ read: () => new Promise((_, reject) => (fail = reject)) })
-    scene.feed.head(0)
-    scene.commit()
-    scene.feed.head(1)
-    scene.feed.close()
+    const { table, feed, reads } = createScene({
+      beforeRead: () => new Promise<void>((_, reject) => (fail = reject)),
+    })
+    feed.head(table.head())
+    table.send()
+    feed.head(table.head())
+    feed.close()
     fail(new Error('the pool has ended'))
     await vi.advanceTimersByTimeAsync(10_000)
-    expect(scene.reads()).toBe(1)
+    expect(reads).toHaveLength(1)
     expect(vi.getTimerCount()).toBe(0)
   })
 
   test('typing ends by itself, told once', async () => {
-    const scene = createScene()
-    const subscriber = scene.subscribe()
-    scene.feed.receive(typing(ada, 6))
+    const { receive, told } = createScene()
+    receive(typing(ada, 6))
     await vi.advanceTimersByTimeAsync(5_999)
-    expect(subscriber.typing()).toEqual([true])
+    expect(told()).toEqual(['ada types'])
     await vi.advanceTimersByTimeAsync(1)
-    expect(subscriber.typing()).toEqual([true, false])
-    scene.feed.receive(typing(ada, null))
+    expect(told()).toEqual(['ada types', 'ada ended typing'])
+    receive(typing(ada, null))
     await vi.advanceTimersByTimeAsync(10_000)
-    expect(subscriber.typing()).toEqual([true, false])
+    expect(told()).toEqual(['ada types', 'ada ended typing'])
   })
 
   test('typing that is said again lasts longer', async () => {
-    const scene = createScene()
-    const subscriber = scene.subscribe()
-    scene.feed.receive(typing(ada, 6))
+    const { receive, told } = createScene()
+    receive(typing(ada, 6))
     await vi.advanceTimersByTimeAsync(4_000)
-    scene.feed.receive(typing(ada, 6))
+    receive(typing(ada, 6))
     await vi.advanceTimersByTimeAsync(5_999)
-    expect(subscriber.typing()).toEqual([true, true])
+    expect(told()).toEqual(['ada types', 'ada types'])
     await vi.advanceTimersByTimeAsync(1)
-    expect(subscriber.typing()).toEqual([true, true, false])
+    expect(told()).toEqual(['ada types', 'ada types', 'ada ended typing'])
   })
 
   test("typing ends with the typist's message, before it, and with nobody else's", () => {
-    const scene = createScene()
-    const subscriber = scene.subscribe()
-    scene.feed.head(0)
-    scene.feed.receive(typing(ada, 6))
-    scene.feed.receive(eventOf(scene.commit(true, 'bo')!))
-    expect(subscriber.typing()).toEqual([true])
-    scene.feed.receive(eventOf(scene.commit(true, 'ada')!))
-    expect(subscriber.events.map((event) => event.type)).toEqual(['typing', 'message', 'typing', 'message'])
+    const { table, feed, receive, told } = createScene()
+    feed.head(table.head())
+    receive(typing(ada, 6), table.send('bo'), table.send('ada'))
+    expect(told()).toEqual(['ada types', 'message 1 at 1.1', 'ada ended typing', 'message 2 at 2.2'])
     expect(vi.getTimerCount()).toBe(0)
   })
 
   test('a closed feed leaves no timer', () => {
-    const scene = createScene()
-    scene.feed.receive(typing(ada, 6))
-    scene.feed.close()
+    const { feed, receive } = createScene()
+    receive(typing(ada, 6))
+    feed.close()
     expect(vi.getTimerCount()).toBe(0)
   })
 })

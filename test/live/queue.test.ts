@@ -1,11 +1,26 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { UnavailableError } from '../../src/lib/errors.ts'
-import { createQueue } from '../../src/live/queue.ts'
+import { createQueue, type QueueOptions } from '../../src/live/queue.ts'
 
-function createCountedQueue(limit?: number) {
+function createCountedQueue(limit?: number, options: Partial<QueueOptions> = {}) {
   let closed = 0
-  const queue = createQueue<number>(() => closed++, limit)
+  const queue = createQueue<number>({ onClose: () => closed++, ...(limit !== undefined && { limit }), ...options })
   return { ...queue, closed: () => closed }
+}
+
+/** A queue before which pages were missed: one is pushed each time, or what it says is done. */
+function createReplay(pages: (number[] | (() => void))[], limit?: number) {
+  let reads = 0
+  const queue = createCountedQueue(limit, {
+    async readMissed() {
+      const page = pages[reads++]
+      await new Promise(setImmediate)
+      if (typeof page === 'function') page()
+      else page?.forEach(queue.push)
+      return reads < pages.length
+    },
+  })
+  return { ...queue, reads: () => reads }
 }
 
 const item = (value: number) => ({ value, done: false })
@@ -103,4 +118,107 @@ test('what waits is bounded at 1,000 unless said otherwise', () => {
   expect(closed()).toBe(0)
   push(1000)
   expect(closed()).toBe(1)
+})
+
+describe('what was missed', () => {
+  test('is read page by page, none before the reader wants it, and then no more', async () => {
+    const { push, iterator, reads } = createReplay([[1, 2], [3], []])
+    await new Promise(setImmediate)
+    expect(reads()).toBe(0)
+    expect(await iterator.next()).toEqual(item(1))
+    await new Promise(setImmediate)
+    expect(reads()).toBe(1)
+    expect(await iterator.next()).toEqual(item(2))
+    expect(reads()).toBe(1)
+    expect(await iterator.next()).toEqual(item(3))
+    const waitedFor = iterator.next()
+    push(4)
+    expect(await waitedFor).toEqual(item(4))
+    push(5)
+    expect(await iterator.next()).toEqual(item(5))
+    expect(reads()).toBe(3)
+  })
+
+  test('comes after what waits, and a page of nothing is no end', async () => {
+    const { push, iterator, reads } = createReplay([[], [], [2]])
+    push(1)
+    expect(await iterator.next()).toEqual(item(1))
+    expect(reads()).toBe(0)
+    expect(await iterator.next()).toEqual(item(2))
+    expect(reads()).toBe(3)
+  })
+
+  test('may be more than may wait of what comes meanwhile, which is bounded as ever', async () => {
+    const { push, iterator, closed } = createReplay([[1, 2, 3, 4]], 2)
+    expect(await iterator.next()).toEqual(item(1))
+    push(5)
+    push(6)
+    for (const value of [2, 3, 4, 5]) expect(await iterator.next()).toEqual(item(value))
+    push(7)
+    expect(closed()).toBe(0)
+    push(8)
+    expect(closed()).toBe(1)
+    await expect(iterator.next()).rejects.toThrow(UnavailableError)
+  })
+
+  test('fails the stream where it can not be read', async () => {
+    const { push, iterator, closed } = createReplay([
+      () => {
+        throw new Error('down')
+      },
+      [1],
+    ])
+    await expect(iterator.next()).rejects.toThrow('down')
+    push(2)
+    expect(closed()).toBe(1)
+    expect(await iterator.next()).toEqual(done)
+  })
+
+  test('is not read on for a reader who leaves meanwhile', async () => {
+    const { iterator, closed, reads } = createReplay([[1], [2]])
+    const waiting = iterator.next()
+    expect(await iterator.return!()).toEqual(done)
+    expect(await waiting).toEqual(done)
+    expect(await iterator.next()).toEqual(done)
+    expect([closed(), reads()]).toEqual([1, 1])
+  })
+
+  test('is not read on once the stream ended with a page', async () => {
+    const { push, end, iterator, closed, reads } = createReplay([
+      () => {
+        push(1)
+        end()
+        push(2)
+      },
+      [3],
+    ])
+    expect(await iterator.next()).toEqual(item(1))
+    expect(await iterator.next()).toEqual(done)
+    expect([closed(), reads()]).toEqual([1, 1])
+  })
+})
+
+describe('where the oldest may be dropped', () => {
+  test('a slow reader gets the newest that may wait, in order, and is never given up', async () => {
+    const { push, iterator, closed } = createCountedQueue(2, { overflow: 'drop' })
+    for (let value = 1; value <= 5; value++) push(value)
+    expect(await iterator.next()).toEqual(item(4))
+    push(6)
+    expect(await iterator.next()).toEqual(item(5))
+    expect(await iterator.next()).toEqual(item(6))
+    const waitedFor = iterator.next()
+    push(7)
+    expect(await waitedFor).toEqual(item(7))
+    expect(closed()).toBe(0)
+  })
+
+  test('its end still comes, after what waits', async () => {
+    const { push, end, iterator, closed } = createCountedQueue(1, { overflow: 'drop' })
+    push(1)
+    push(2)
+    end()
+    expect(await iterator.next()).toEqual(item(2))
+    expect(await iterator.next()).toEqual(done)
+    expect(closed()).toBe(1)
+  })
 })

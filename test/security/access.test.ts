@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { decodeId, encodeId } from '../../src/lib/ids.ts'
 import { ConversationDocument } from '../generated/graphql.ts'
 import { startApp, type TestApp } from '../support/app.ts'
+import { isOfRequest } from '../support/statements.ts'
 import { codesOf, expectClean, type Outcome, type Row, testEveryWay } from './table.ts'
 import { type Caller, canGo, WAYS, ways } from './ways.ts'
 import { adaWithTwo, openDirect, sendTo } from './world.ts'
@@ -47,6 +49,8 @@ function withOtherUuids(globalId: string): string {
   const text = Buffer.from(globalId, 'base64url').toString()
   return Buffer.from(text.replace(/[0-9a-f]{4}(?=-)/g, '0000')).toString('base64url')
 }
+
+const messageIn = (conversationId: string, seq: number) => encodeId('Message', decodeId(conversationId)!.key[0]!, seq)
 
 const NODE = 'query ($id: ID!) { node(id: $id) { __typename id } }'
 const NODES = 'query ($ids: [ID!]!) { nodes(ids: $ids) { __typename } }'
@@ -125,7 +129,27 @@ for (const [name, [type, selection, input]] of Object.entries(DO)) {
   })
 }
 
-for (const name of ['messageAdded', 'typing', 'readReceipt']) {
+for (const [name, [type, input]] of Object.entries({
+  editMessage: ['EditMessageInput', { body: 'x' }],
+  deleteMessage: ['DeleteMessageInput', {}],
+} as const)) {
+  rows.push({
+    number: 35,
+    what: `${name} of a foreign message`,
+    query: `mutation ($input: ${type}!) { ${name}(input: $input) { message { id body } } }`,
+    variables: ({ foreign }) => ({ input: { messageId: foreign.Message, ...input } }),
+    comes: notFound('messageId'),
+  })
+  rows.push({
+    number: 35,
+    what: `${name} of a message that a conversation of one's own has not`,
+    query: `mutation ($input: ${type}!) { ${name}(input: $input) { message { id body } } }`,
+    variables: ({ withBob }) => ({ input: { messageId: messageIn(withBob, 99), ...input } }),
+    comes: notFound('messageId'),
+  })
+}
+
+for (const name of ['conversationEvents', 'messageAdded', 'typing', 'readReceipt']) {
   rows.push({
     number: 35,
     what: `${name} of a foreign conversation`,
@@ -159,7 +183,7 @@ describe('34 foreign and missing', () => {
           statements.length = 0
           const of = (variables as (world: World) => object)({ ...world, foreign: things })
           const { status, result } = await ways[way](world, { query, variables: of })
-          return { status, result, statements: [...statements] }
+          return { status, result, statements: statements.filter(isOfRequest) }
         }
         const foreign = await ask(world.foreign)
         expect(await ask(world.missing)).toEqual(foreign)

@@ -4,21 +4,26 @@ import { expectClean, expectOutcome, type Outcome, type Row, testEveryWay } from
 import { type Caller, canGo, WAYS, ways } from './ways.ts'
 import { adaWithTwo, sendTo } from './world.ts'
 
-// What values may be, and whose: cases 21, 60, 61 and 64.
+// What values may be, and whose: cases 21, 60, 61 and 64; of editing and deleting messages too.
 
 let app: TestApp
 let world: World
-type World = Awaited<ReturnType<typeof adaWithTwo>> & { cursor: string; otherCursor: string; listCursor: string }
+type World = Awaited<ReturnType<typeof adaWithTwo>> & {
+  cursor: string
+  messageId: string
+  otherCursor: string
+  listCursor: string
+}
 
 beforeAll(async () => {
   app = await startApp({ env: { RATE_LIMIT: '0' } })
   const ada = app.as('ada')
   const two = await adaWithTwo(app)
-  const { cursor } = await sendTo(ada, two.withBob)
+  const { cursor, id: messageId } = await sendTo(ada, two.withBob)
   const { cursor: otherCursor } = await sendTo(ada, two.withCarl)
   const { result } = await ways.POST(two, { query: '{ conversations { edges { cursor } } }' })
   const { conversations } = result!.data as { conversations: { edges: { cursor: string }[] } }
-  world = { ...two, cursor, otherCursor, listCursor: conversations.edges[0]!.cursor }
+  world = { ...two, cursor, messageId, otherCursor, listCursor: conversations.edges[0]!.cursor }
 })
 afterAll(() => app.close())
 
@@ -31,6 +36,10 @@ const SEND = `mutation ($id: ID!, $body: String = "x", $metadata: JSONObject, $k
     message { body metadata }
   }
 }`
+const EDIT = `mutation ($id: ID!, $body: String!) {
+  editMessage(input: { messageId: $id, body: $body }) { message { body } }
+}`
+const DELETE = 'mutation ($id: ID!) { deleteMessage(input: { messageId: $id }) { message { id } } }'
 const USER = 'query ($externalId: String!) { user(externalId: $externalId) { id } }'
 const NODE = 'query ($id: ID!) { node(id: $id) { id } }'
 const START =
@@ -42,6 +51,9 @@ const MESSAGES = `query ($id: ID!, $after: String) {
 
 /** A send to Bob whose variables are beside that this JSON text. */
 const sending = (json: string) => (world: World) => `{"id":"${world.withBob}",${json}}`
+
+/** An edit of Ada's message to Bob to this JSON text. */
+const editing = (json: string) => (world: World) => `{"id":"${world.messageId}","body":${json}}`
 
 const deep = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
 
@@ -57,6 +69,35 @@ const CURSORS: [string, (world: World) => string][] = [
   ['that is empty', () => ''],
   ['that is SQL', () => "' OR 1=1 --"],
 ]
+
+/** What is no message's id, as JSON text. */
+const NO_MESSAGES: [string, (world: World) => string][] = [
+  ['that is empty', () => '""'],
+  ['that is SQL', () => `"' OR 1=1 --"`],
+  ['of 10,000 characters', () => `"${'x'.repeat(10_000)}"`],
+  ['of a conversation', (world) => `"${world.withBob}"`],
+  ['with a line break after it', (world) => `"${world.messageId}\\n"`],
+  ['with padding', (world) => `"${world.messageId}="`],
+  ['of seq 0', (world) => `"${withSeq(world.messageId, '0')}"`],
+  ['of a negative seq', (world) => `"${withSeq(world.messageId, '-1')}"`],
+  ['of a seq that there can not be', (world) => `"${withSeq(world.messageId, '2147483648')}"`],
+  ['of two seqs', (world) => `"${withSeq(world.messageId, '1:1')}"`],
+  ['that is a number', () => '1'],
+]
+
+function withSeq(messageId: string, seq: string): string {
+  const text = Buffer.from(messageId, 'base64url').toString()
+  return Buffer.from(text.replace(/\d+$/, seq)).toString('base64url')
+}
+
+/** What no body may be, as JSON text. */
+const NO_BODIES = Object.entries({
+  'an empty body': '""',
+  'a blank body': '" \\n\\t\\u00a0"',
+  'a body of 10,001 characters': `"${'x'.repeat(10_001)}"`,
+  'a body of 10,001 emoji': `"${'😀'.repeat(10_001)}"`,
+  'a body of 100,000 combining marks': `"a${'\u0301'.repeat(100_000)}"`,
+})
 
 /** What PostgreSQL can't store, as JSON text. */
 const UNSTORABLE = Object.entries({
@@ -140,6 +181,22 @@ const rows: Row<World>[] = [
     },
     {
       number: 60,
+      what: `${what} in an edited body`,
+      query: EDIT,
+      variables: editing(`"${text}"`),
+      comes: failed('body'),
+    },
+    ...[EDIT, DELETE].map(
+      (query): Row<World> => ({
+        number: 60,
+        what: `${what} in the id of a message to ${query === EDIT ? 'edit' : 'delete'}`,
+        query,
+        variables: query === EDIT ? `{"id":"${text}","body":"x"}` : `{"id":"${text}"}`,
+        comes: failed('messageId'),
+      }),
+    ),
+    {
+      number: 60,
       what: `${what} in an id`,
       query: NODE,
       variables: `{"id":"${text}"}`,
@@ -169,6 +226,50 @@ const rows: Row<World>[] = [
       comes: sent({ body, metadata: { [body.slice(0, 100)]: body.slice(0, 1_000) } }),
     }),
   ),
+  ...TEXTS.map(
+    ([what, body]): Row<World> => ({
+      number: 60,
+      what: `${what} are exact, edited`,
+      query: EDIT,
+      variables: (world) => ({ id: world.messageId, body }),
+      comes: { data: { editMessage: { message: { body } } } },
+    }),
+  ),
+  ...NO_BODIES.flatMap(([what, body]): Row<World>[] => [
+    { number: '', what, query: SEND, variables: sending(`"body":${body}`), comes: failed('body') },
+    { number: '', what: `${what}, edited`, query: EDIT, variables: editing(body), comes: failed('body') },
+  ]),
+  { number: '', what: 'a body of null, edited', query: EDIT, variables: editing('null'), comes: BAD_INPUT },
+  {
+    number: '',
+    what: 'a body that is a number, edited',
+    query: EDIT,
+    variables: editing('1'),
+    comes: { refused: 'BAD_USER_INPUT' },
+  },
+  {
+    number: '',
+    what: 'a body of 1 MB, edited',
+    query: EDIT,
+    variables: editing(`"${'x'.repeat(1_000_000)}"`),
+    comes: 'too large',
+  },
+  ...NO_MESSAGES.flatMap(([what, id]): Row<World>[] => [
+    {
+      number: '',
+      what: `a message to edit by an id ${what}`,
+      query: EDIT,
+      variables: (world) => `{"id":${id(world)},"body":"x"}`,
+      comes: failed('messageId'),
+    },
+    {
+      number: '',
+      what: `a message to delete by an id ${what}`,
+      query: DELETE,
+      variables: (world) => `{"id":${id(world)}}`,
+      comes: failed('messageId'),
+    },
+  ]),
   {
     number: 60,
     what: '100,000 combining marks',

@@ -31,6 +31,7 @@ const DOING: Record<keyof typeof PERMISSIONS, string> = {
   leave: 'leave',
   close: 'close and reopen',
   delete: 'delete',
+  deleteMessage: 'delete messages of others',
 }
 
 function fill(text: string, name: string, content: string): string {

@@ -25,6 +25,12 @@ const owned = `(SELECT conversation_id FROM participants p
                  WHERE role = 'OWNER' AND EXISTS (SELECT FROM participants o WHERE o.conversation_id = p.conversation_id
                                                      AND o.role = 'MEMBER' AND o.left_at IS NULL) LIMIT 1)`
 
+/** Keeps an earlier body of a message. */
+function insertRevision(seq: number, version: number): string {
+  return `INSERT INTO message_revisions (conversation_id, seq, version, body, replaced_at)
+          VALUES (${direct}, ${seq}, ${version}, 'before', now())`
+}
+
 /** One way to break each. */
 const FAULTS: Record<keyof typeof INVARIANTS, string> = {
   'I4: the seqs of a conversation are 1 to n': `DELETE FROM messages WHERE seq = 3`,
@@ -39,7 +45,7 @@ const FAULTS: Record<keyof typeof INVARIANTS, string> = {
   'I14: positions are within the head': `UPDATE participants SET last_read_seq = 1000000 WHERE conversation_id = ${direct}`,
   'I14: advances lead forward, no further than the position': `UPDATE participants SET last_read_seq = 0`,
   'participant_count counts those who have not left': `UPDATE conversations SET participant_count = 3 WHERE id = ${direct}`,
-  'message_count counts the messages': `UPDATE conversations SET message_count = 3 WHERE id = ${direct}`,
+  'message_count counts the messages that are not deleted': `UPDATE conversations SET message_count = 3 WHERE id = ${direct}`,
   'last_message_at and activity_at are of the newest message': `UPDATE conversations SET activity_at = now() WHERE id = ${direct}`,
   'one owner at most: none who has left, none in DIRECT': `UPDATE participants SET role = 'OWNER' WHERE conversation_id = ${owned}`,
   'direct conversations have exactly two, whose ids are the key': `
@@ -48,6 +54,12 @@ const FAULTS: Record<keyof typeof INVARIANTS, string> = {
   'JOB conversations, and no others, have an opening key': `UPDATE conversations SET opening_key = NULL WHERE kind = 'JOB'`,
   'who has left is told so, and nobody else': `UPDATE participants SET change = 'LEFT' WHERE conversation_id = ${direct}`,
   'whoever sent a message is or was in the conversation': `DELETE FROM participants WHERE conversation_id = ${direct}`,
+  'a deleted message says nothing, and neither do its revisions': `
+    UPDATE messages SET deleted_at = now(), body = NULL WHERE conversation_id = ${direct} AND seq = 1;
+    ${insertRevision(1, 0)}`,
+  'what a message said before is kept if it was edited, and only then': `
+    UPDATE messages SET edited_at = now() WHERE conversation_id = ${direct} AND seq = 1`,
+  'what a message said before carries an earlier version, and says something': insertRevision(1, 1000000),
   'replies are to earlier messages': `UPDATE messages SET reply_to_seq = seq WHERE conversation_id = ${direct}`,
   'users are found by their words': `DELETE FROM user_words WHERE word = 'ada'`,
 }

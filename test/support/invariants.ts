@@ -31,13 +31,15 @@ export const INVARIANTS = {
      WHERE c.details_version = 1
        AND NOT EXISTS (SELECT FROM participants p WHERE p.conversation_id = c.id
                           AND (p.change <> 'JOINED' OR p.joined_at > c.created_at))
+       AND NOT EXISTS (SELECT FROM messages m WHERE m.conversation_id = c.id
+                          AND (m.edited_at IS NOT NULL OR m.deleted_at IS NOT NULL))
      GROUP BY c.id HAVING count(*) <> c.version`,
 
   'I4: each change of a row took a version of its own': `
     SELECT c.id, c.version FROM conversations c
      WHERE c.version < 1 + (c.details_version > 1)::int
          + (SELECT count(*) + count(*) FILTER (WHERE change <> 'JOINED') FROM participants p WHERE p.conversation_id = c.id)
-         + (SELECT count(*) FROM messages m WHERE m.conversation_id = c.id)`,
+         + (SELECT count(*) + count(m.edited_at) + count(m.deleted_at) FROM messages m WHERE m.conversation_id = c.id)`,
 
   'I13: the unread count is what counting gives': `
     SELECT * FROM (
@@ -65,9 +67,10 @@ export const INVARIANTS = {
      WHERE c.participant_count <> (SELECT count(*) FROM participants p
                                     WHERE p.conversation_id = c.id AND p.left_at IS NULL)`,
 
-  'message_count counts the messages': `
+  'message_count counts the messages that are not deleted': `
     SELECT c.id, c.message_count FROM conversations c
-     WHERE c.message_count <> (SELECT count(*) FROM messages m WHERE m.conversation_id = c.id)`,
+     WHERE c.message_count <> (SELECT count(*) FROM messages m
+                                WHERE m.conversation_id = c.id AND m.deleted_at IS NULL)`,
 
   'last_message_at and activity_at are of the newest message': `
     SELECT c.id, c.last_message_at, c.activity_at, m.created_at FROM conversations c
@@ -97,6 +100,21 @@ export const INVARIANTS = {
     SELECT m.conversation_id, m.seq, m.sender_id FROM messages m
      WHERE m.sender_id IS NOT NULL AND NOT EXISTS (
              SELECT FROM participants p WHERE p.conversation_id = m.conversation_id AND p.user_id = m.sender_id)`,
+
+  'a deleted message says nothing, and neither do its revisions': `
+    SELECT m.conversation_id, m.seq FROM messages m
+     WHERE m.deleted_at IS NOT NULL AND (m.body IS NOT NULL OR m.metadata <> '{}' OR EXISTS (
+             SELECT FROM message_revisions r WHERE r.conversation_id = m.conversation_id AND r.seq = m.seq))`,
+
+  'what a message said before is kept if it was edited, and only then': `
+    SELECT m.conversation_id, m.seq FROM messages m
+     WHERE m.deleted_at IS NULL AND (m.edited_at IS NOT NULL) <> EXISTS (
+             SELECT FROM message_revisions r WHERE r.conversation_id = m.conversation_id AND r.seq = m.seq)`,
+
+  'what a message said before carries an earlier version, and says something': `
+    SELECT r.conversation_id, r.seq, r.version, m.version AS now FROM message_revisions r
+      JOIN messages m ON m.conversation_id = r.conversation_id AND m.seq = r.seq
+     WHERE r.version >= m.version OR r.body IS NULL`,
 
   'replies are to earlier messages': `
     SELECT conversation_id, seq, reply_to_seq FROM messages WHERE reply_to_seq NOT BETWEEN 1 AND seq - 1`,

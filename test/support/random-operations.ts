@@ -7,8 +7,11 @@ import {
   CloseConversationDocument,
   CreateGroupConversationDocument,
   DeleteConversationDocument,
+  DeleteMessageDocument,
+  EditMessageDocument,
   LeaveConversationDocument,
   MarkReadDocument,
+  type MessageFieldsFragment,
   OpenConversationDocument,
   RemoveParticipantDocument,
   ReopenConversationDocument,
@@ -35,6 +38,9 @@ const WEIGHTS = {
   open: 2,
   startDirect: 1,
   send: 8,
+  resend: 3,
+  edit: 5,
+  deleteMessage: 3,
   markRead: 3,
   add: 3,
   remove: 2,
@@ -48,7 +54,19 @@ const WEIGHTS = {
 } as const
 
 /** What a service does for itself here. */
-const OF_SERVICE = ['send', 'add', 'remove', 'setRole', 'rename', 'close', 'reopen', 'delete']
+const OF_SERVICE = [
+  'send',
+  'resend',
+  'edit',
+  'deleteMessage',
+  'add',
+  'remove',
+  'setRole',
+  'rename',
+  'close',
+  'reopen',
+  'delete',
+]
 
 /** All that any of them needs; what one doesn't need is ignored. */
 export interface Operation {
@@ -73,6 +91,9 @@ export const subjectOf = ({ flag }: Operation) => `subject ${flag}`
 /** The seq to read up to; undefined: all. */
 export const seqOf = ({ number }: Operation) => number % 6 || undefined
 export const titleOf = ({ number }: Operation) => `title ${number % 3}`
+
+/** What an edit makes of a message, which is often what it says already. */
+export const editOf = ({ number }: Operation) => `text ${number % 3}`
 
 /** What to change of the own state: any of the four. */
 export function stateOf({ number, flag }: Operation) {
@@ -110,6 +131,16 @@ export interface World {
   userIds: string[]
   /** Ids of conversations, as they came to be. */
   conversations: string[]
+  /** The same for messages. */
+  messages: SentMessage[]
+}
+
+export interface SentMessage {
+  conversationId: string
+  seq: number
+  by: number
+  body: string
+  idempotencyKey: string | null
 }
 
 export interface Outcome {
@@ -119,12 +150,43 @@ export interface Outcome {
   id?: string
   /** When the message was sent or the conversation opened. */
   at?: string
+  /** The message that was sent, edited or deleted, as the answer has it. */
+  message?: ToldMessage
+  /** The message, if there is one more now. */
+  sent?: SentMessage
+}
+
+export interface ToldMessage {
+  seq: number
+  version: number
+  body: string | null
+  /** It was sent before, with the same key. */
+  deduplicated: boolean
 }
 
 /** The conversation that an operation is about; one that never was while there is none. */
-export function conversationOf({ conversations }: World, { conversation }: Operation): string {
+export function conversationOf(world: World, operation: Operation): string {
+  const { conversations } = world
   const missing = encodeId('Conversation', '00000000-0000-7000-8000-000000000000')
-  return conversations[conversation % conversations.length] ?? missing
+  if (OF_MESSAGE.includes(operation.do)) return messageOf(world, operation)?.conversationId ?? missing
+  return conversations[operation.conversation % conversations.length] ?? missing
+}
+
+/** What is done to a message that there is. */
+const OF_MESSAGE = ['resend', 'edit', 'deleteMessage']
+
+/** Which message: one of the user's own, or with `flag` anybody's; undefined while there is none. */
+export function messageOf({ messages }: World, { by, flag, number }: Operation): SentMessage | undefined {
+  const some = messages.filter((each) => flag || each.by === by)
+  return some[number % some.length]
+}
+
+/** What to send: something new, under a key or not; or again what was sent, now and then with another text. */
+export function draftOf(world: World, operation: Operation): { body: string; idempotencyKey: string | null } {
+  const { flag, number } = operation
+  if (operation.do === 'send') return { body: `text ${number % 3}`, idempotencyKey: flag ? `key ${number}` : null }
+  const { body = 'x', idempotencyKey = null } = messageOf(world, operation) ?? {}
+  return { body: number % 5 ? body : `${body}!`, idempotencyKey }
 }
 
 /** Does it, and says what came of it. */
@@ -149,11 +211,27 @@ export async function perform(world: World, operation: Operation): Promise<Outco
       const result = await client.execute(StartDirectConversationDocument, { input: { userId } })
       return outcome(result, result.data?.startDirectConversation?.conversation)
     }
-    case 'send': {
-      const input = { conversationId, body: `text ${operation.number}` }
-      const result = await client.execute(SendMessageDocument, { input })
-      const at = result.data?.sendMessage?.message.createdAt
-      return { code: codeOf(result), ...(at && { at }) }
+    case 'send':
+    case 'resend': {
+      const draft = draftOf(world, operation)
+      const result = await client.execute(SendMessageDocument, { input: { conversationId, ...draft } })
+      const sent = result.data?.sendMessage
+      const isNew = sent?.deduplicated === false
+      return {
+        ...told(result, sent),
+        ...(isNew && { at: sent.message.createdAt }),
+        ...(isNew && { sent: { ...draft, conversationId, seq: sent.message.seq, by: operation.by } }),
+      }
+    }
+    case 'edit': {
+      const input = { messageId: messageIdOf(world, operation), body: editOf(operation) }
+      const result = await client.execute(EditMessageDocument, { input })
+      return told(result, result.data?.editMessage)
+    }
+    case 'deleteMessage': {
+      const input = { messageId: messageIdOf(world, operation) }
+      const result = await client.execute(DeleteMessageDocument, { input })
+      return told(result, result.data?.deleteMessage)
     }
     case 'markRead': {
       const seq = seqOf(operation)
@@ -191,6 +269,20 @@ export async function perform(world: World, operation: Operation): Promise<Outco
     case 'delete':
       return outcome(await client.execute(DeleteConversationDocument, { input: { conversationId } }))
   }
+}
+
+function messageIdOf(world: World, operation: Operation): string {
+  return encodeId('Message', uuidOf(conversationOf(world, operation)), messageOf(world, operation)?.seq ?? 1)
+}
+
+function told(
+  result: ExecutionResult<unknown>,
+  payload: { message: MessageFieldsFragment; deduplicated?: boolean } | null | undefined,
+): Outcome {
+  if (!payload) return outcome(result)
+  const { message, deduplicated = false } = payload
+  const { seq, version, body = null } = message
+  return { code: codeOf(result), message: { seq, version, body, deduplicated } }
 }
 
 function outcome(result: ExecutionResult<unknown>, opened?: { id: string; createdAt: string } | null): Outcome {

@@ -186,7 +186,11 @@ describe('58 connections that do nothing, or hardly anything', () => {
 
 describe('when the server stops', () => {
   it('sockets are told to come back elsewhere, and nobody can hold it up', { timeout: 40_000 }, async () => {
-    const app = await startApp()
+    let begin = () => {}
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    const app = await startApp({ overrides: { onSubscribed: () => begin() } })
     const ada = await adaWithTwo(app)
     const socket = await openAcknowledged(ada)
     const stubborn = await openAcknowledged(ada)
@@ -195,6 +199,7 @@ describe('when the server stops', () => {
       headers: { 'content-type': 'application/json', authorization: ada.authorization, accept: 'text/event-stream' },
       body: JSON.stringify({ query: 'subscription { messageAdded { id } }' }),
     }).catch((error: Error) => error)
+    await begun
     await app.close()
     expect((await socket.closed).code).toBe(1012)
     expect(await stream).toBeInstanceOf(Error)

@@ -33,6 +33,7 @@ export interface ConversationView {
   role: ParticipantRole | null
   lastReadSeq: number | null
   visibleFromSeq: number | null
+  joinedVersion: number | null
   archivedSeq: number | null
   isPinned: boolean | null
   isFavorited: boolean | null
@@ -45,7 +46,7 @@ export const VIEW_COLUMNS = `c.id, c.kind, c.title, c.direct_key AS "directKey",
   c.message_count AS "messageCount", c.participant_count AS "participantCount",
   c.last_message_at AS "lastMessageAt", c.activity_at AS "activityAt", c.created_at AS "createdAt",
   c.updated_at AS "updatedAt", p.user_id AS "viewerId", p.role, p.last_read_seq AS "lastReadSeq",
-  p.visible_from_seq AS "visibleFromSeq", p.archived_seq AS "archivedSeq", p.is_pinned AS "isPinned",
+  p.visible_from_seq AS "visibleFromSeq", p.joined_version AS "joinedVersion", p.archived_seq AS "archivedSeq", p.is_pinned AS "isPinned",
   p.is_favorited AS "isFavorited", p.muted_until AS "mutedUntil"`
 
 /**
@@ -76,15 +77,31 @@ export async function loadConversations(
   ids: readonly string[],
   query: Query = ctx.db.query,
 ): Promise<(ConversationView | null)[]> {
-  const views = await query<ConversationView>(
-    `SELECT ${VIEW_COLUMNS}
-       FROM conversations c
-       LEFT JOIN participants p ON p.conversation_id = c.id AND p.user_id = $2::uuid AND p.left_at IS NULL
-      WHERE c.id = ANY($1::uuid[]) AND c.deleted_at IS NULL AND ($2::uuid IS NULL OR p.user_id IS NOT NULL)`,
-    [ids, viewerId(ctx)],
+  const viewer = viewerId(ctx)
+  return loadViews(
+    query,
+    ids.map((id) => ({ id, viewer })),
   )
-  const byId = new Map(views.map((view) => [view.id, view]))
-  return ids.map((id) => byId.get(id) ?? null)
+}
+
+/** A conversation by internal id, and who asks for it; null: a service. */
+export interface ViewKey {
+  id: string
+  viewer: string | null
+}
+
+/** The same for several viewers at once, in the order of the keys. */
+export async function loadViews(query: Query, keys: readonly ViewKey[]): Promise<(ConversationView | null)[]> {
+  const rows = await query<{ key: number } & ConversationView>(
+    `SELECT wanted.n::int - 1 AS key, ${VIEW_COLUMNS}
+       FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS wanted (id, viewer, n)
+       JOIN conversations c ON c.id = wanted.id AND c.deleted_at IS NULL
+       LEFT JOIN participants p ON p.conversation_id = c.id AND p.user_id = wanted.viewer AND p.left_at IS NULL
+      WHERE wanted.viewer IS NULL OR p.user_id IS NOT NULL`,
+    [keys.map(({ id }) => id), keys.map(({ viewer }) => viewer)],
+  )
+  const byKey = new Map(rows.map(({ key, ...view }) => [key, view]))
+  return keys.map((_, index) => byKey.get(index) ?? null)
 }
 
 /** The conversation of a global id, as the viewer sees it. @throws BadUserInputError, NotFoundError naming `field`. */

@@ -1,20 +1,35 @@
 import { announce } from '../../bus/announce.ts'
+import type { ParticipantPayload } from '../../bus/topics.ts'
 import type { RequestContext } from '../../context.ts'
 
-/** What a committed change of a conversation, other than a message, did. */
-export interface Change {
-  conversationId: string
-  /** The versions that it took, both ends included. */
-  from: number
-  version: number
-  joined?: string[]
-  /** Who may no longer see it; ALL when it was deleted. */
-  ended?: string[] | 'ALL'
+// What became of a conversation, told to its followers. After the commit.
+
+/** Tells those who were put into a conversation of it; also of a new one, which nobody follows yet. */
+export function announceJoined(ctx: RequestContext, conversationId: string, userIds: readonly string[]): void {
+  for (const userId of userIds) announce(ctx, { type: 'inbox', key: userId, conversationId, change: 'JOINED' })
 }
 
-/** Tells a conversation's followers of a change, and those who came in of their new conversation. After the commit. */
-export function announceChange(ctx: RequestContext, change: Change): void {
-  const { conversationId, from, version, joined = [], ended = [] } = change
-  announce(ctx, { type: 'changed', key: conversationId, from, version, joined, ended })
-  for (const userId of joined) announce(ctx, { type: 'inbox', key: userId, conversationId, change: 'JOINED' })
+/** Participants' rows that changed, in the order of their versions, the first of which is `from`. */
+export interface ParticipantChanges {
+  from: number
+  participants: ParticipantPayload[]
+}
+
+export function announceParticipants(
+  ctx: RequestContext,
+  conversationId: string,
+  { from, participants }: ParticipantChanges,
+): void {
+  announce(ctx, { type: 'participants', key: conversationId, from, participants })
+  const joined = participants.filter(({ change }) => change === 'JOINED')
+  announceJoined(
+    ctx,
+    conversationId,
+    joined.map(({ userId }) => userId),
+  )
+}
+
+/** The conversation's own fields changed; with `deleted`, it is gone for everybody. */
+export function announceDetails(ctx: RequestContext, conversationId: string, version: number, deleted = false): void {
+  announce(ctx, { type: 'details', key: conversationId, version, deleted })
 }

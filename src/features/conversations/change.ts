@@ -24,10 +24,22 @@ export async function changeConversation<T>(
   change: (locked: Locked) => Promise<T>,
 ): Promise<T> {
   const id = requireUuid('Conversation', globalId, 'conversationId')
+  return lockConversation(ctx, id, 'conversationId', async (locked) => {
+    requirePermission(locked.view, action)
+    return change(locked)
+  })
+}
+
+/** The same by internal id, for changes that decide by themselves who may. @throws NotFoundError naming `field`. */
+export function lockConversation<T>(
+  ctx: RequestContext,
+  id: string,
+  field: string,
+  change: (locked: Locked) => Promise<T>,
+): Promise<T> {
   return ctx.db.transaction(async (query) => {
     await query('SELECT FROM conversations WHERE id = $1 FOR NO KEY UPDATE', [id])
-    const view = await requireView(ctx, id, 'conversationId', query)
-    requirePermission(view, action)
+    const view = await requireView(ctx, id, field, query)
     return change({ query, view, nextVersions: (count) => raiseVersion(query, id, count) })
   })
 }

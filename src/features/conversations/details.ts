@@ -3,7 +3,7 @@ import { BadUserInputError, ConflictError } from '../../lib/errors.ts'
 import { canonicalJson, type JsonObject, requireMetadata } from '../../lib/json.ts'
 import { requireText } from '../../lib/text.ts'
 import { type ConversationView, loadConversations } from './access.ts'
-import { announceChange } from './announce.ts'
+import { announceDetails } from './announce.ts'
 import { changeConversation, type Locked } from './change.ts'
 
 export const MAX_TITLE = 255
@@ -66,7 +66,7 @@ export async function deleteConversation(ctx: RequestContext, globalId: string):
     await query(`UPDATE conversations SET deleted_at = now(), ${DETAILS_CHANGED} WHERE id = $1`, [view.id])
     return { id: view.id, version }
   })
-  announceChange(ctx, { conversationId: id, from: version, version, ended: 'ALL' })
+  announceDetails(ctx, id, version, true)
 }
 
 /** After nextVersions(1), which raised the counter to this change's version. */
@@ -84,7 +84,7 @@ async function changeDetails(
     const [view] = await loadConversations(ctx, [locked.view.id], locked.query)
     return { view: view!, version }
   })
-  if (version !== null) announceChange(ctx, { conversationId: view.id, from: version, version })
+  if (version !== null) announceDetails(ctx, view.id, version)
   return view
 }
 

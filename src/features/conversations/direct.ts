@@ -4,7 +4,7 @@ import { BadUserInputError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { findNamedUser, type NamedUser, requireNamedUser, takesNoMessages } from '../users/service.ts'
 import { type ConversationView, loadConversations } from './access.ts'
-import { announceChange } from './announce.ts'
+import { announceJoined } from './announce.ts'
 
 /** Opens the direct conversation of the viewer and another user, or returns the one that is there. */
 export async function startDirectConversation(
@@ -30,9 +30,7 @@ export async function startDirectConversation(
     await insertDirect(query, id, key, [viewer.id, other.id])
     return { id, created: true }
   })
-  if (created) {
-    announceChange(ctx, { conversationId: id, from: 1, version: 3, joined: [viewer.id, other.id] })
-  }
+  if (created) announceJoined(ctx, id, [viewer.id, other.id])
   const [conversation] = await loadConversations(ctx, [id])
   return { conversation: conversation!, created }
 }

@@ -5,7 +5,7 @@ import { BadUserInputError, ForbiddenError, NotFoundError } from '../../lib/erro
 import { requireUuid } from '../../lib/ids.ts'
 import { MAX_USERS, requireActive, requireUsers } from '../users/service.ts'
 import { type ConversationView, loadConversations } from './access.ts'
-import { announceChange } from './announce.ts'
+import { announceParticipants, type ParticipantChanges } from './announce.ts'
 import { changeConversation, type Locked } from './change.ts'
 import { PARTICIPANT_COLUMNS, type ParticipantRow } from './participants.ts'
 
@@ -45,7 +45,8 @@ export async function addParticipants(ctx: RequestContext, input: AddInput): Pro
     },
   )
   if (added.length > 0) {
-    announceChange(ctx, { conversationId: view.id, from, version: from + added.length - 1, joined: added })
+    const participants = added.map((userId) => ({ userId, change: 'JOINED' as const }))
+    announceParticipants(ctx, view.id, { from, participants })
   }
   return view
 }
@@ -90,52 +91,62 @@ export async function removeParticipant(
 ): Promise<ConversationView> {
   const userId = requireUuid('User', input.userId, 'userId')
   if (userId === viewerId(ctx)) return leaveConversation(ctx, input.conversationId)
-  const { view, range } = await changeConversation(ctx, input.conversationId, 'changeParticipants', async (locked) => {
-    const participant = await requireParticipant(locked, userId)
-    // Admins may remove one another, but only a service the owner.
-    if (participant.role === 'OWNER' && locked.view.role !== null) {
-      throw new ForbiddenError('The owner can only leave, or hand the conversation over.')
-    }
-    const range = await end(locked, participant, 'REMOVED')
-    const [view] = await loadConversations(ctx, [locked.view.id], locked.query)
-    return { view: view!, range }
-  })
-  announceChange(ctx, { conversationId: view.id, ...range, ended: [userId] })
+  const { view, changes } = await changeConversation(
+    ctx,
+    input.conversationId,
+    'changeParticipants',
+    async (locked) => {
+      const participant = await requireParticipant(locked, userId)
+      // Admins may remove one another, but only a service the owner.
+      if (participant.role === 'OWNER' && locked.view.role !== null) {
+        throw new ForbiddenError('The owner can only leave, or hand the conversation over.')
+      }
+      const changes = await end(locked, participant, 'REMOVED')
+      const [view] = await loadConversations(ctx, [locked.view.id], locked.query)
+      return { view: view!, changes }
+    },
+  )
+  announceParticipants(ctx, view.id, changes)
   return view
 }
 
 /** Takes the viewer out, and gives back what was last seen. An owner's place passes to the longest-standing admin, else member. */
 export async function leaveConversation(ctx: RequestContext, globalId: string): Promise<ConversationView> {
   const user = requireUser(ctx)
-  const { view, range } = await changeConversation(ctx, globalId, 'leave', async (locked) => {
-    const range = await end(locked, await requireParticipant(locked, user.id), 'LEFT')
+  const { view, changes } = await changeConversation(ctx, globalId, 'leave', async (locked) => {
+    const changes = await end(locked, await requireParticipant(locked, user.id), 'LEFT')
     // What was last seen of it, but for messages: of these nothing is seen any more.
-    return { view: { ...locked.view, visibleFromSeq: locked.view.lastSeq + 1 }, range }
+    return { view: { ...locked.view, visibleFromSeq: locked.view.lastSeq + 1 }, changes }
   })
-  announceChange(ctx, { conversationId: view.id, ...range, ended: [user.id] })
+  announceParticipants(ctx, view.id, changes)
   return view
 }
 
 /** Ends a participant's stay, with a tombstone; a version for it, and one for the new owner if there is one. */
-async function end({ query, view, nextVersions }: Locked, participant: ParticipantRow, change: 'LEFT' | 'REMOVED') {
-  const heir = participant.role === 'OWNER' ? await findHeir(query, participant) : undefined
+async function end(
+  { query, view, nextVersions }: Locked,
+  { userId, ...participant }: ParticipantRow,
+  change: 'LEFT' | 'REMOVED',
+): Promise<ParticipantChanges> {
+  const heir = participant.role === 'OWNER' ? await findHeir(query, view.id, userId) : undefined
   const from = await nextVersions(heir ? 2 : 1)
   await query(
     `UPDATE participants SET left_at = now(), role = 'MEMBER', change = $3, version = $4, xid = pg_current_xact_id()
       WHERE conversation_id = $1 AND user_id = $2`,
-    [view.id, participant.userId, change, from],
+    [view.id, userId, change, from],
   )
   if (heir) await writeRole(query, heir, 'OWNER', from + 1)
   await countParticipants(query, view.id, -1)
-  return { from, version: heir ? from + 1 : from }
+  const inherited = heir ? [{ userId: heir.userId, change: 'ROLE_CHANGED' as const }] : []
+  return { from, participants: [{ userId, change }, ...inherited] }
 }
 
-async function findHeir(query: Query, owner: ParticipantRow): Promise<ParticipantRow | undefined> {
+async function findHeir(query: Query, conversationId: string, ownerId: string): Promise<ParticipantRow | undefined> {
   const [heir] = await query<ParticipantRow>(
     `SELECT ${PARTICIPANT_COLUMNS} FROM participants p
       WHERE p.conversation_id = $1 AND p.user_id <> $2 AND p.left_at IS NULL
       ORDER BY p.role = 'ADMIN' DESC, p.joined_at, p.user_id LIMIT 1`,
-    [owner.conversationId, owner.userId],
+    [conversationId, ownerId],
   )
   return heir
 }
@@ -149,20 +160,29 @@ export async function setParticipantRole(
   input: { conversationId: string; userId: string; role: ParticipantRole },
 ): Promise<ParticipantRow> {
   const userId = requireUuid('User', input.userId, 'userId')
-  const { participant, range } = await changeConversation(ctx, input.conversationId, 'changeRoles', async (locked) => {
-    const participant = await requireParticipant(locked, userId)
-    if (participant.role === input.role) return { participant, range: null }
-    if (participant.role === 'OWNER') {
-      throw new BadUserInputError('Make somebody else the owner instead; this one becomes an admin then.', 'role')
-    }
-    const { query, nextVersions } = locked
-    const before = input.role === 'OWNER' ? await findOwner(locked) : undefined
-    const from = await nextVersions(before ? 2 : 1)
-    if (before) await writeRole(query, before, 'ADMIN', from + 1)
-    await writeRole(query, participant, input.role, from)
-    return { participant: { ...participant, role: input.role }, range: { from, version: before ? from + 1 : from } }
-  })
-  if (range) announceChange(ctx, { conversationId: participant.conversationId, ...range })
+  const { participant, changes } = await changeConversation(
+    ctx,
+    input.conversationId,
+    'changeRoles',
+    async (locked) => {
+      const participant = await requireParticipant(locked, userId)
+      if (participant.role === input.role) return { participant, changes: null }
+      if (participant.role === 'OWNER') {
+        throw new BadUserInputError('Make somebody else the owner instead; this one becomes an admin then.', 'role')
+      }
+      const { query, nextVersions } = locked
+      const before = input.role === 'OWNER' ? await findOwner(locked) : undefined
+      const from = await nextVersions(before ? 2 : 1)
+      if (before) await writeRole(query, before, 'ADMIN', from + 1)
+      await writeRole(query, participant, input.role, from)
+      const participants = [participant, ...(before ? [before] : [])].map((each) => ({
+        userId: each.userId,
+        change: 'ROLE_CHANGED' as const,
+      }))
+      return { participant: { ...participant, role: input.role }, changes: { from, participants } }
+    },
+  )
+  if (changes) announceParticipants(ctx, participant.conversationId, changes)
   return participant
 }
 
@@ -182,7 +202,7 @@ async function writeRole(
   version: number,
 ) {
   await query(
-    `UPDATE participants SET role = $3, change = 'ROLE_CHANGED', version = $4, xid = pg_current_xact_id()
+    `UPDATE participants SET role = $3, change = 'ROLE_CHANGED', version = $4
       WHERE conversation_id = $1 AND user_id = $2`,
     [conversationId, userId, role, version],
   )

@@ -10,7 +10,7 @@ import { requireText } from '../../lib/text.ts'
 import { idempotent } from '../idempotency/service.ts'
 import { MAX_USERS, requireActive, requireUsers } from '../users/service.ts'
 import { type ConversationView, loadConversations } from './access.ts'
-import { announceChange } from './announce.ts'
+import { announceJoined } from './announce.ts'
 import { MAX_TITLE } from './details.ts'
 
 const MIN_GROUP = 3
@@ -97,10 +97,7 @@ async function open(
       return { id: inserted, created: true }
     }),
   )
-  if (inserted) {
-    const version = draft.participants.length + 1
-    announceChange(ctx, { conversationId: inserted, from: 1, version, joined: draft.participants })
-  }
+  if (inserted) announceJoined(ctx, inserted, draft.participants)
   return result
 }
 

@@ -4,8 +4,8 @@ import type { ConversationView } from './access.ts'
 
 // Who may do what to a conversation that one may see: the whole table, and nothing about it anywhere else.
 
-/** Who an action is open to: any participant, admins and the owner, the owner, or nobody (`-`). */
-type Who = 'participant' | 'admin' | 'owner' | '-'
+/** Who an action is open to: any participant, admins and the owner, the owner, services alone, or nobody (`-`). */
+type Who = 'participant' | 'admin' | 'owner' | 'service' | '-'
 
 type Column = 'DIRECT' | 'GROUP' | 'ROOM' | 'ROLEPLAY'
 
@@ -27,6 +27,8 @@ export const PERMISSIONS = {
   leave: { DIRECT: '-', GROUP: 'participant', ROOM: 'participant', ROLEPLAY: '-' },
   close: { DIRECT: '-', GROUP: 'owner', ROOM: 'admin', ROLEPLAY: '-' },
   delete: { DIRECT: '-', GROUP: 'owner', ROOM: 'owner', ROLEPLAY: 'participant' },
+  /** Of somebody else's; one's own may be deleted by anybody. */
+  deleteMessage: { DIRECT: 'service', GROUP: 'admin', ROOM: 'admin', ROLEPLAY: 'service' },
 } as const satisfies Record<string, Record<Column, Who>>
 
 export type Action = keyof typeof PERMISSIONS
@@ -40,6 +42,7 @@ export function may(view: ConversationView, action: Action): boolean {
   if (who === '-') return false
   // No place of its own: a service. A participant has a role.
   if (view.role === null) return true
+  if (who === 'service') return false
   return RANK[view.role] >= NEEDED[who]
 }
 

@@ -1,3 +1,4 @@
+import { viewerId } from '../../context.ts'
 import { ConversationKind as Kinds } from '../../db/generated/enums.ts'
 import { conversationCursor } from '../../lib/cursors.ts'
 import { requireUuid } from '../../lib/ids.ts'
@@ -7,7 +8,7 @@ import { messagePages } from '../messages/pages.ts'
 import { Message, MessageConnection, messageRowCursor } from '../messages/schema.ts'
 import { readUpTo } from '../reads/read-up-to-schema.ts'
 import { User } from '../users/schema.ts'
-import { type ConversationView, loadConversations, visibleFrom } from './access.ts'
+import { type ConversationView, visibleFrom } from './access.ts'
 import { directPeerId } from './direct.ts'
 import { type ConversationFilter, listConversations, listCursor } from './list.ts'
 import { participantPages } from './participants.ts'
@@ -29,7 +30,9 @@ const pageArgs = '`first` after `after`, or `last` before `before`; from 1 to 10
 
 export const Conversation = builder.loadableNodeRef<ConversationView, string>('Conversation', {
   id: { resolve: (view) => view.id },
-  load: (ids: string[], ctx) => loadConversations(ctx, ids) as Promise<ConversationView[]>,
+  // Together with what others load: the same event is resolved for each of its subscribers.
+  load: (ids: string[], ctx) =>
+    Promise.all(ids.map((id) => ctx.live.readView({ id, viewer: viewerId(ctx) }))) as Promise<ConversationView[]>,
 })
 
 Conversation.implement({
@@ -73,7 +76,7 @@ Conversation.implement({
         'Raised by every durable change of the conversation and of what hangs on it. Drop what carries a lower one than you hold.',
     }),
     cursor: t.string({
-      description: 'Opaque: how far this answer has the conversation.',
+      description: 'Where conversationEvents and messageAdded take over from what this answer holds.',
       resolve: (view, _args, ctx) => conversationCursor(ctx.db.epoch, view.id, view.version, view.lastSeq),
     }),
     lastMessageAt: t.expose('lastMessageAt', {
@@ -150,7 +153,7 @@ const ConversationConnection = builder.connectionObject<typeof Conversation, { c
     description: 'A page of conversations.',
     fields: (t) => ({
       cursor: t.exposeString('cursor', {
-        description: 'Opaque: how far this answer has the list.',
+        description: 'Where inboxUpdated, and messageAdded of the inbox, take over from what this answer holds.',
       }),
     }),
   },

@@ -21,7 +21,8 @@ export async function setConversationState(ctx: RequestContext, input: StateInpu
         SET archived_seq = CASE WHEN $3 THEN CASE WHEN $4 THEN c.last_seq END ELSE p.archived_seq END,
             is_pinned = CASE WHEN $5 THEN $6 ELSE p.is_pinned END,
             is_favorited = CASE WHEN $7 THEN $8 ELSE p.is_favorited END,
-            muted_until = CASE WHEN $9 THEN $10::timestamptz ELSE p.muted_until END
+            muted_until = CASE WHEN $9 THEN $10::timestamptz ELSE p.muted_until END,
+            state_xid = pg_current_xact_id()
        FROM conversations c
       WHERE c.id = p.conversation_id AND p.conversation_id = $1 AND p.user_id = $2 AND p.left_at IS NULL`,
     [

@@ -1,5 +1,5 @@
 import { encodeId } from '../../lib/ids.ts'
-import { type InboxUpdate, inboxUpdates } from '../../live/inbox.ts'
+import { type InboxUpdate, inboxUpdates } from '../../live/inbox-updates.ts'
 import { builder } from '../../schema/builder.ts'
 import { Conversation } from '../conversations/schema.ts'
 import { UnreadSummary } from '../reads/schema.ts'
@@ -18,7 +18,7 @@ const InboxChange = builder.enumType('InboxChange', {
 const InboxUpdateType = builder.objectRef<InboxUpdate>('InboxUpdate').implement({
   description: '`conversation` is null once the viewer is no longer in it.',
   fields: (t) => ({
-    cursor: t.exposeString('cursor', { description: 'Opaque: how far the list has been told of.' }),
+    cursor: t.exposeString('cursor', { description: 'Where inboxUpdated and messageAdded of the inbox go on from.' }),
     conversationId: t.id({
       description: 'Which conversation.',
       resolve: (update) => encodeId('Conversation', update.conversationId),
@@ -45,8 +45,14 @@ const InboxUpdateType = builder.objectRef<InboxUpdate>('InboxUpdate').implement(
 builder.subscriptionField('inboxUpdated', (t) =>
   t.field({
     type: InboxUpdateType,
-    description: "A conversation of the viewer's list changed. At most one a second for each conversation.",
-    subscribe: (_root, _args, ctx) => inboxUpdates(ctx),
+    description:
+      "A conversation of the viewer's list changed. At most one a second for each conversation. With `after`, first what changed since that cursor; some of it may come twice. RESET_REQUIRED where nothing can go on from it: list the conversations anew, and subscribe from the cursor of that answer.",
+    args: {
+      after: t.arg.string({
+        description: "A cursor of this list: ConversationConnection's or InboxUpdate's. From now on if left out.",
+      }),
+    },
+    subscribe: (_root, { after }, ctx) => inboxUpdates(ctx, after),
     resolve: (update) => update,
   }),
 )

@@ -1,3 +1,4 @@
+import type { MessagePayload } from '../../bus/topics.ts'
 import type { MessageKind } from '../../db/generated/enums.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import type { UserProfile } from '../users/user.ts'
@@ -16,8 +17,34 @@ export interface MessageRow {
   replyToSeq: number | null
   idempotencyKey: string | null
   createdAt: Date
+  editedAt: Date | null
+  /** A tombstone since then: without body and metadata. */
+  deletedAt: Date | null
 }
 
 /** Columns of a MessageRow, for statements that name the table `m`. */
 export const MESSAGE_COLUMNS = `m.conversation_id AS "conversationId", m.seq, m.version, m.sender_id AS "senderId", m.kind,
-  m.body, m.metadata, m.reply_to_seq AS "replyToSeq", m.idempotency_key AS "idempotencyKey", m.created_at AS "createdAt"`
+  m.body, m.metadata, m.reply_to_seq AS "replyToSeq", m.idempotency_key AS "idempotencyKey", m.created_at AS "createdAt",
+  m.edited_at AS "editedAt", m.deleted_at AS "deletedAt"`
+
+/** A message as an event carries it. */
+export function payloadOf(message: MessageRow): MessagePayload {
+  return {
+    ...message,
+    sender: message.sender ?? null,
+    createdAt: message.createdAt.toISOString(),
+    editedAt: message.editedAt?.toISOString() ?? null,
+    deletedAt: message.deletedAt?.toISOString() ?? null,
+  }
+}
+
+/** The message that an event carries. */
+export function messageOf(payload: MessagePayload): MessageRow {
+  const date = (text: string | null) => (text === null ? null : new Date(text))
+  return {
+    ...payload,
+    createdAt: new Date(payload.createdAt),
+    editedAt: date(payload.editedAt),
+    deletedAt: date(payload.deletedAt),
+  }
+}

@@ -77,7 +77,7 @@ Message.implement({
     version: t.exposeInt('version', { description: "The conversation's version at this message's last change." }),
     cursor: t.string({
       description:
-        "Where it stands in its conversation, for `after` and `before`. The same as the edge's, and for ever.",
+        "Where it stands in its conversation, for `after` and `before`. The same as the edge's, and for ever: `messageAdded(after:)` goes on from it.",
       resolve: (message, _args, ctx) => messageRowCursor(ctx, message),
     }),
     sender: t.field({
@@ -89,7 +89,7 @@ Message.implement({
     kind: t.field({ type: MessageKind, description: 'What it holds.', resolve: (message) => message.kind }),
     body: t.exposeString('body', {
       nullable: true,
-      description: 'As it was sent, so escape it where it is shown. Null for what holds none.',
+      description: 'As it was sent or last edited, so escape it where it is shown. Null once deleted.',
     }),
     metadata: t.expose('metadata', { type: 'JSONObject', description: 'What the sender added; {} if nothing.' }),
     replyTo: t.field({
@@ -125,6 +125,16 @@ Message.implement({
       description: 'The key that it was sent with, for matching an optimistic copy. Every participant may see it.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was sent.' }),
+    editedAt: t.expose('editedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When its body was last changed; null where it never was.',
+    }),
+    deletedAt: t.expose('deletedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Since when it is a tombstone, without body and metadata; null where it is not.',
+    }),
   }),
 })
 
@@ -175,9 +185,15 @@ builder.subscriptionField('messageAdded', (t) =>
   t.field({
     type: Message,
     description:
-      "New messages of one conversation, or of all the viewer's when left out, one's own too. NOT_FOUND for a conversation that one is not in.",
-    args: { conversationId: t.arg.id({ description: 'The conversation; all of them when left out.' }) },
-    subscribe: (_root, { conversationId }, ctx) => messageAdded(ctx, conversationId),
+      "New messages of one conversation, or of all the viewer's when left out, one's own too; with `after`, first those since that cursor, as they are now: of one conversation each once and in the order of seq, of all in that order for each conversation, some perhaps twice. Completes when access ends. NOT_FOUND for a conversation that one is not in, RESET_REQUIRED where nothing can go on from the cursor.",
+    args: {
+      conversationId: t.arg.id({ description: 'The conversation; all of them when left out.' }),
+      after: t.arg.string({
+        description:
+          "Where to go on from. Of one conversation: a message's cursor, or the conversation's. Of all: ConversationConnection's or InboxUpdate's. From now on if left out.",
+      }),
+    },
+    subscribe: (_root, args, ctx) => messageAdded(ctx, args),
     resolve: (message) => message,
   }),
 )

@@ -8,10 +8,10 @@ import { noConversation } from '../conversations/access.ts'
 import { fingerprint, requireIdempotencyKey } from '../idempotency/service.ts'
 import { takesNoMessages } from '../users/service.ts'
 import { profileOf } from '../users/user.ts'
-import type { MessageRow } from './message.ts'
+import { type MessageRow, payloadOf } from './message.ts'
 import { loadMessages } from './pages.ts'
 
-const MAX_BODY = 10_000
+export const MAX_BODY = 10_000
 
 export interface SendMessageInput {
   conversationId: string
@@ -38,7 +38,8 @@ export async function sendMessage(
     if (!message) throw new ConflictError('This idempotencyKey was used before.', 'idempotencyKey')
     return { message, deduplicated: true }
   }
-  const message = { ...draft, seq: sent.seq, version: sent.version, createdAt: sent.createdAt }
+  const { seq, version, createdAt } = sent
+  const message = { ...draft, seq, version, createdAt, editedAt: null, deletedAt: null }
   announceMessage(ctx, message, sent.readAt)
   return { message, deduplicated: false }
 }
@@ -64,7 +65,7 @@ function refuse(outcome: Sent['outcome']): void {
   }
 }
 
-type Draft = Omit<MessageRow, 'seq' | 'version' | 'createdAt'>
+type Draft = Omit<MessageRow, 'seq' | 'version' | 'createdAt' | 'editedAt' | 'deletedAt'>
 
 function checkDraft(ctx: RequestContext, input: SendMessageInput): Draft {
   const conversationId = requireUuid('Conversation', input.conversationId, 'conversationId')
@@ -107,13 +108,8 @@ async function insertMessage(ctx: RequestContext, draft: Draft): Promise<Sent> {
 }
 
 function announceMessage(ctx: RequestContext, message: MessageRow, readAt: Date | null) {
-  announce(ctx, {
-    type: 'message',
-    key: message.conversationId,
-    version: message.version,
-    seq: message.seq,
-    message: { ...message, sender: message.sender ?? null, createdAt: message.createdAt.toISOString() },
-  })
+  const { conversationId: key, version, seq } = message
+  announce(ctx, { type: 'message', key, version, seq, message: payloadOf(message) })
   if (message.sender && readAt) {
     announce(ctx, {
       type: 'read',

@@ -1,6 +1,6 @@
 import { NotFoundError } from '../../lib/errors.ts'
 import { encodeId } from '../../lib/ids.ts'
-import { type Receipt, readReceipts } from '../../live/read-receipt.ts'
+import { type ReceiptOf, readReceipts } from '../../live/read-receipt.ts'
 
 import { builder } from '../../schema/builder.ts'
 import type { ParticipantRow } from '../conversations/participants.ts'
@@ -61,7 +61,7 @@ builder.mutationField('markRead', (t) =>
   }),
 )
 
-const ReadReceipt = builder.objectRef<Receipt>('ReadReceipt').implement({
+export const ReadReceipt = builder.objectRef<ReceiptOf>('ReadReceipt').implement({
   description: "A participant's read position moved.",
   fields: (t) => ({
     conversationId: t.id({

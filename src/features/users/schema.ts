@@ -1,6 +1,6 @@
 import { UserType as UserTypes } from '../../db/generated/enums.ts'
 import { builder } from '../../schema/builder.ts'
-import { findByExternalId, loadUsers, requireExternalId, type UserUpsert, upsertUsers } from './service.ts'
+import { loadUsers, requireExternalId, type UserUpsert, upsertUsers } from './service.ts'
 import type { UserProfile } from './user.ts'
 
 const UserType = builder.enumType('UserType', {
@@ -48,7 +48,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'The user that the host application knows by this id, or null.',
     args: { externalId: t.arg.string({ required: true, description: 'The id in the host application.' }) },
-    resolve: (_root, { externalId }, ctx) => findByExternalId(ctx.db, requireExternalId(externalId, 'externalId')),
+    resolve: (_root, { externalId }, ctx) => ctx.findUser(requireExternalId(externalId, 'externalId')),
   }),
 }))
 

@@ -1,7 +1,7 @@
-import { type RequestContext, requireService } from '../../context.ts'
+import { type AppContext, type RequestContext, requireService } from '../../context.ts'
 import type { Db } from '../../db/client.ts'
 import { UserType } from '../../db/generated/enums.ts'
-import type { Clock } from '../../lib/clock.ts'
+import { createBatcher } from '../../lib/batch.ts'
 import { BadUserInputError, ForbiddenError, NotFoundError } from '../../lib/errors.ts'
 import { newId, requireUuid } from '../../lib/ids.ts'
 import { isHttpUrl, requireText } from '../../lib/text.ts'
@@ -24,8 +24,8 @@ export interface ProfileClaims {
  * The user of a verified token: made by its first one, refreshed by a later one that says something else, unless the
  * profile was taken from a token issued after this one.
  */
-export async function userOfToken({ db, clock }: { db: Db; clock: Clock }, claims: ProfileClaims): Promise<UserRow> {
-  const known = await findByExternalId(db, claims.sub)
+export async function userOfToken({ db, clock, findUser }: AppContext, claims: ProfileClaims): Promise<UserRow> {
+  const known = await findUser(claims.sub)
   if (known && !needsRefresh(known, claims)) return known
   const words = wordsOf(
     claims.username ?? known?.username ?? claims.sub,
@@ -54,7 +54,7 @@ export async function userOfToken({ db, clock }: { db: Db; clock: Clock }, claim
   )
   if (written) await correctWords(db, written, words)
   // A simultaneous request with a newer token was first: what it wrote stands.
-  return written ?? (await findByExternalId(db, claims.sub))!
+  return written ?? (await findUser(claims.sub))!
 }
 
 /** Names may have been written in between that the words don't know of. */
@@ -81,9 +81,21 @@ function needsRefresh(user: UserRow, claims: ProfileClaims): boolean {
 }
 
 /** The user that the host application knows by this id, or null. */
-export async function findByExternalId(db: Db, externalId: string): Promise<UserRow | null> {
-  const [user] = await db.query<UserRow>(`SELECT ${USER_COLUMNS} FROM users u WHERE u.external_id = $1`, [externalId])
-  return user ?? null
+export type FindUser = (externalId: string) => Promise<UserRow | null>
+
+/** Every request looks for its user: those who come at once are looked for together. */
+export function createFindUser(db: Db): FindUser {
+  return createBatcher(
+    async (externalIds: readonly string[]) => {
+      const users = await db.query<UserRow>(
+        `SELECT ${USER_COLUMNS} FROM users u WHERE u.external_id = ANY($1::text[])`,
+        [externalIds],
+      )
+      const byExternalId = new Map(users.map((user) => [user.externalId, user]))
+      return externalIds.map((externalId) => byExternalId.get(externalId) ?? null)
+    },
+    (externalId) => externalId,
+  )
 }
 
 /** A user named by its global id or by the host's id, one of the two. */
@@ -101,13 +113,13 @@ export async function requireNamedUser(ctx: RequestContext, named: NamedUser): P
 
 /** Like requireNamedUser, with null where there is no such user. */
 export async function findNamedUser(
-  { db }: RequestContext,
+  { db, findUser }: RequestContext,
   { userId, externalId }: NamedUser,
 ): Promise<UserRow | null> {
   if ((userId == null) === (externalId == null)) {
     throw new BadUserInputError('Name the user by userId or by externalId, one of the two.', 'userId')
   }
-  if (externalId != null) return findByExternalId(db, requireExternalId(externalId, 'externalId'))
+  if (externalId != null) return findUser(requireExternalId(externalId, 'externalId'))
   return db.prisma.user.findUnique({ where: { id: requireUuid('User', userId!, 'userId') } })
 }
 

@@ -9,6 +9,10 @@ export const USER_COLUMNS = `u.id, u.external_id AS "externalId", u.username, u.
   u.deactivated_at AS "deactivatedAt", u.tokens_valid_from AS "tokensValidFrom",
   u.created_at AS "createdAt", u.updated_at AS "updatedAt"`
 
+/** Those of a UserProfile, the same way. */
+export const PROFILE_COLUMNS = `u.id, u.external_id AS "externalId", u.username, u.display_name AS "displayName",
+  u.avatar_url AS "avatarUrl", u.role, u.type`
+
 /** What anybody may see of a user; it travels in live events. */
 export type UserProfile = Pick<
   UserRow,

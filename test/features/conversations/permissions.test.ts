@@ -6,6 +6,8 @@ import {
   CloseConversationDocument,
   ConversationDetailsDocument,
   DeleteConversationDocument,
+  DeleteMessageDocument,
+  EditMessageDocument,
   LeaveConversationDocument,
   MarkReadDocument,
   RemoveParticipantDocument,
@@ -38,35 +40,43 @@ type Who = (typeof WHO)[number]
 const KINDS = ['DIRECT', 'GROUP', 'JOB', 'SUPPORT', 'GENERAL', 'ROLEPLAY'] as const
 type Kind = (typeof KINDS)[number]
 
-/** Who may: any participant, admins and the owner, the owner; with the service or without; or nobody at all. */
+/** Who may: any participant, admins and the owner, the owner; with the service or without; it alone; or nobody at all. */
 const MAY = {
   m: ['owner', 'admin', 'member', 'serviceForMember'],
   'm+s': ['owner', 'admin', 'member', 'serviceForMember', 'service'],
   'a+s': ['owner', 'admin', 'service'],
   'o+s': ['owner', 'service'],
+  s: ['service'],
   '-': [],
 } as const satisfies Record<string, Who[]>
 
-/** The rules, in the words of the documentation: columns are kinds, of which JOB, SUPPORT and GENERAL share one. */
+/**
+ * The rules, in the words of the documentation: columns are kinds, of which JOB, SUPPORT and GENERAL share one. A
+ * service's own message is the system's, which nobody edits.
+ */
 const RULES = `
-              DIRECT  GROUP  ROOM  ROLEPLAY
-  read        m+s     m+s    m+s   m+s
-  send        m+s     m+s    m+s   m+s
-  type        m       m      m     m
-  markRead    m       m      m     m
-  keepState   m       m      m     m
-  update      m+s     a+s    a+s   m+s
-  add         -       a+s    a+s   -
-  remove      -       a+s    a+s   -
-  setRole     -       o+s    o+s   -
-  leave       -       m      m     -
-  close       -       o+s    a+s   -
-  reopen      -       o+s    a+s   -
-  delete      -       o+s    o+s   m+s
+               DIRECT  GROUP  ROOM  ROLEPLAY
+  read         m+s     m+s    m+s   m+s
+  send         m+s     m+s    m+s   m+s
+  type         m       m      m     m
+  markRead     m       m      m     m
+  keepState    m       m      m     m
+  update       m+s     a+s    a+s   m+s
+  add          -       a+s    a+s   -
+  remove       -       a+s    a+s   -
+  setRole      -       o+s    o+s   -
+  leave        -       m      m     -
+  close        -       o+s    a+s   -
+  reopen       -       o+s    a+s   -
+  delete       -       o+s    o+s   m+s
+  editOwn      m       m      m     m
+  editOther    -       -      -     -
+  deleteOwn    m+s     m+s    m+s   m+s
+  deleteOther  s       a+s    a+s   s
 `
 
-/** What is asked for, of conversation `conversationId`. */
-const ACTIONS: Record<string, (conversationId: string) => Request> = {
+/** What is asked for, of conversation `conversationId`, or of the newest message in it. */
+const ACTIONS: Record<string, (conversationId: string, messageId: string) => Request> = {
   read: (id) => [ConversationDetailsDocument as Request[0], { id }],
   send: (conversationId) => request(SendMessageDocument, { conversationId, body: 'hello' }),
   type: (conversationId) => request(SetTypingDocument, { conversationId, isTyping: true }),
@@ -80,6 +90,10 @@ const ACTIONS: Record<string, (conversationId: string) => Request> = {
   close: (conversationId) => request(CloseConversationDocument, { conversationId }),
   reopen: (conversationId) => request(ReopenConversationDocument, { conversationId }),
   delete: (conversationId) => request(DeleteConversationDocument, { conversationId }),
+  editOwn: (_, messageId) => request(EditMessageDocument, { messageId, body: 'edited' }),
+  editOther: (_, messageId) => request(EditMessageDocument, { messageId, body: 'edited' }),
+  deleteOwn: (_, messageId) => request(DeleteMessageDocument, { messageId }),
+  deleteOther: (_, messageId) => request(DeleteMessageDocument, { messageId }),
 }
 
 let scene: Scene
@@ -100,32 +114,26 @@ function clientOf(who: Who): TestClient {
 }
 
 /** Conversations that a refusal has left as they were, to be used again. */
-const untouched = new Map<string, string>()
+const untouched = new Map<Kind, string>()
 
-/** A conversation with a message in it, of all who are somebody in its kind, and closed if it is to be reopened. */
-async function prepare({ kind, action, expected }: Case): Promise<string> {
-  const isClosed = action === 'reopen'
-  const key = `${kind} ${isClosed}`
-  const id = untouched.get(key) ?? (await make(kind, isClosed))
-  if (expected === 'ok') untouched.delete(key)
-  else untouched.set(key, id)
-  return id
-}
-
-async function make(kind: Kind, isClosed: boolean): Promise<string> {
-  const id = await openAs(kind)
-  await send(scene.as('other'), id, 'one')
-  if (isClosed) await scene.sql('UPDATE conversations SET closed_at = now() WHERE id = $1', [uuidOf(id)])
-  return id
+/** A conversation of all who are somebody in its kind, closed if it is to be reopened, and the newest message in it. */
+async function prepare({ kind, action, who, expected }: Case): Promise<[conversationId: string, messageId: string]> {
+  const id = untouched.get(kind) ?? (await openAs(kind))
+  if (expected === 'ok') untouched.delete(kind)
+  else untouched.set(kind, id)
+  const setClosed = (closedAt: string) =>
+    scene.sql(`UPDATE conversations SET closed_at = ${closedAt} WHERE id = $1`, [uuidOf(id)])
+  await setClosed('NULL')
+  // An outsider has none of its own.
+  const sender = action.endsWith('Own') && who !== 'outsider' ? clientOf(who) : scene.as('other')
+  const newest = await send(sender, id, 'newest')
+  if (action === 'reopen') await setClosed('now()')
+  return [id, newest.id]
 }
 
 async function openAs(kind: Kind): Promise<string> {
   if (kind === 'ROLEPLAY') return insertRoleplay()
-  if (kind === 'DIRECT') {
-    const id = await startDirect(scene.as('member'), 'other')
-    await scene.sql('UPDATE conversations SET closed_at = NULL WHERE id = $1', [uuidOf(id)])
-    return id
-  }
+  if (kind === 'DIRECT') return startDirect(scene.as('member'), 'other')
   const participantExternalIds = ['admin', 'member', 'other']
   const owner = scene.as('owner')
   const id =
@@ -183,7 +191,7 @@ describe.each([...new Set([...cases()].map(({ action }) => action))])('%s', (wan
 
 async function expectAnswer(way: Way, one: Case): Promise<void> {
   const { action, who, expected } = one
-  const [document, variables] = ACTIONS[action]!(await prepare(one))
+  const [document, variables] = ACTIONS[action]!(...(await prepare(one)))
   const before = await everything(scene)
   const answer = askOver(way, scene, clientOf(who), document, variables)
   if (expected === 'ok') {
@@ -191,11 +199,12 @@ async function expectAnswer(way: Way, one: Case): Promise<void> {
     return
   }
   if (action === 'read') expect(await answer).toEqual({ conversation: null })
-  else expect(await refusal(answer)).toEqual(expected === 'NOT_FOUND' ? notFound : { code: expected })
+  else
+    expect(await refusal(answer)).toEqual({ code: expected, ...(expected === 'NOT_FOUND' && { field: fieldOf(one) }) })
   expect(await everything(scene)).toEqual(before)
 }
 
-const notFound = { code: 'NOT_FOUND', field: 'conversationId' }
+const fieldOf = ({ action }: Case) => (/^(edit|delete)O/.test(action) ? 'messageId' : 'conversationId')
 
 test('the table names every action, and every action is in the table', () => {
   expect(new Set([...cases()].map(({ action }) => action))).toEqual(new Set(Object.keys(ACTIONS)))
@@ -213,6 +222,12 @@ describe.each(['WebSocket', 'event stream'] as const)('the same holds over %s', 
     { kind: 'DIRECT', action: 'markRead', who: 'service', expected: 'FORBIDDEN' },
     { kind: 'GENERAL', action: 'read', who: 'outsider', expected: 'NOT_FOUND' },
     { kind: 'DIRECT', action: 'send', who: 'outsider', expected: 'NOT_FOUND' },
+    { kind: 'JOB', action: 'editOwn', who: 'member', expected: 'ok' },
+    { kind: 'GROUP', action: 'editOther', who: 'owner', expected: 'FORBIDDEN' },
+    { kind: 'DIRECT', action: 'editOther', who: 'outsider', expected: 'NOT_FOUND' },
+    { kind: 'GROUP', action: 'deleteOther', who: 'admin', expected: 'ok' },
+    { kind: 'ROLEPLAY', action: 'deleteOther', who: 'member', expected: 'FORBIDDEN' },
+    { kind: 'GENERAL', action: 'deleteOther', who: 'outsider', expected: 'NOT_FOUND' },
   ]
   test.each(ways)('$action in $kind: $who: $expected', (one) => expectAnswer(way, one))
 })

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { encodeId } from '../../../src/lib/ids.ts'
 import {
   AddParticipantsDocument,
   CloseConversationDocument,
   DeleteConversationDocument,
+  DeleteMessageDocument,
+  EditMessageDocument,
   LeaveConversationDocument,
   MarkReadDocument,
   RemoveParticipantDocument,
@@ -15,7 +18,7 @@ import {
   UpdateConversationDocument,
 } from '../../generated/graphql.ts'
 import { startApp, type TestApp, type TestClient } from '../../support/app.ts'
-import { type Scene, send } from '../support.ts'
+import { type Scene, send, sendMany, uuidOf } from '../support.ts'
 import {
   createGroup,
   expectSound,
@@ -34,6 +37,7 @@ let ada: TestClient
 let boId: string
 let cyId: string
 let id: string
+let messageId: string
 
 beforeAll(async () => {
   scene = await startWith('ada', 'bo', 'cy', 'di', 'eve', 'fay')
@@ -44,7 +48,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   id = await createGroup(ada, 'bo', 'cy')
   await setRole(ada, id, boId, 'ADMIN')
-  await send(ada, id, 'one')
+  ;({ id: messageId } = await send(ada, id, 'one'))
 })
 afterAll(async () => {
   await expectSound(scene)
@@ -55,6 +59,9 @@ afterAll(async () => {
 /** What is done, and how many rows it changes: each of them with a version of its own. */
 const changes: [string, rows: number, () => Request][] = [
   ['a message', 1, () => request(SendMessageDocument, { conversationId: id, body: 'two' })],
+  ['an edit', 1, () => request(EditMessageDocument, { messageId, body: 'edited' })],
+  ['an edit to the same', 0, () => request(EditMessageDocument, { messageId, body: 'one' })],
+  ['a message deleted', 1, () => request(DeleteMessageDocument, { messageId })],
   ['one new participant', 1, () => request(AddParticipantsDocument, { conversationId: id, externalIds: ['di'] })],
   ['three', 3, () => request(AddParticipantsDocument, { conversationId: id, externalIds: ['di', 'eve', 'fay'] })],
   [
@@ -76,6 +83,7 @@ const changes: [string, rows: number, () => Request][] = [
   ['typing', 0, () => request(SetTypingDocument, { conversationId: id, isTyping: true })],
   ['one’s own state', 0, () => request(SetConversationStateDocument, { conversationId: id, isPinned: true })],
   ['what is refused', 0, () => request(ReopenConversationDocument, { conversationId: id })],
+  ['an edit that is refused', 0, () => request(EditMessageDocument, { messageId, body: ' ' })],
 ]
 
 test.each(changes)(
@@ -91,6 +99,23 @@ test.each(changes)(
     expect(changed.map(([, version]) => version).sort((a, b) => a - b)).toEqual(taken)
   },
 )
+
+test('a message that is edited and deleted is stamped anew each time, and deleting it again changes nothing', async () => {
+  const { version } = await versionsOf(scene, id)
+  const requests = [
+    request(EditMessageDocument, { messageId, body: 'two' }),
+    request(EditMessageDocument, { messageId, body: 'three' }),
+    request(DeleteMessageDocument, { messageId }),
+    request(DeleteMessageDocument, { messageId }),
+  ]
+  const stamped: unknown[] = []
+  for (const [document, variables] of requests) {
+    await ada.run(document, variables)
+    stamped.push((await versionsOf(scene, id)).stamps.m1)
+  }
+  expect(stamped).toEqual([version + 1, version + 2, version + 3, version + 3])
+  expect((await versionsOf(scene, id)).version).toBe(version + 3)
+})
 
 test('who left, and who was removed, leave a stamped row', async () => {
   const { version } = await versionsOf(scene, id)
@@ -112,6 +137,8 @@ describe('with many at the same time, over two nodes,', () => {
 
   test('each change of a row takes one version, no two the same, and the counter is the highest', async () => {
     const rooms = [id, await createGroup(ada, 'bo', 'cy'), await createGroup(ada, 'bo', 'cy')]
+    const firstOf = (conversationId: string) => encodeId('Message', uuidOf(conversationId), 1)
+    for (const conversationId of rooms) await sendMany(ada, conversationId, 6)
     const service = [scene.asService(), second.asService()]
     const ask = ([document, variables]: Request, client: TestClient) => client.execute(document, variables)
     const work: Promise<unknown>[] = []
@@ -125,6 +152,14 @@ describe('with many at the same time, over two nodes,', () => {
           ask(request(UpdateConversationDocument, { conversationId, title: `Title ${number}` }), by),
           ask(request(AddParticipantsDocument, { conversationId, externalIds: [name] }), by),
           ask(request(LeaveConversationDocument, { conversationId }), node.as(name)),
+          ask(
+            request(EditMessageDocument, { messageId: firstOf(conversationId), body: `edit ${number}` }),
+            node.as('ada'),
+          ),
+          ask(
+            request(DeleteMessageDocument, { messageId: encodeId('Message', uuidOf(conversationId), number + 2) }),
+            by,
+          ),
           ask(
             request(SetParticipantRoleDocument, { conversationId, userId: number % 2 ? boId : cyId, role: 'OWNER' }),
             by,

@@ -3,6 +3,8 @@ import { encodeId } from '../../../src/lib/ids.ts'
 import {
   AddParticipantsDocument,
   ConversationIdsDocument,
+  DeleteMessageDocument,
+  EditMessageDocument,
   HistoryDocument,
   type HistoryQueryVariables,
   InboxUpdatedDocument,
@@ -13,6 +15,7 @@ import {
   ReadByDocument,
   RemoveParticipantDocument,
   RepliesAddedDocument,
+  RepliesToChangedDocument,
   SendMessageDocument,
   UnreadDocument,
 } from '../../generated/graphql.ts'
@@ -30,6 +33,7 @@ import {
   refusal,
   SUBSCRIPTIONS,
   see,
+  setRole,
   startTwoWith,
   userIds,
   type Way,
@@ -42,13 +46,14 @@ let ada: TestClient
 let di: TestClient
 let cyId: string
 let diId: string
+let eveId: string
 let id: string
 
 beforeAll(async () => {
   ;({ scene, second } = await startTwoWith('ada', 'bo', 'cy', 'di', 'eve'))
   ada = scene.as('ada')
   di = scene.as('di')
-  ;[cyId, diId] = await userIds(scene, 'cy', 'di')
+  ;[cyId, diId, eveId] = await userIds(scene, 'cy', 'di', 'eve')
 })
 afterAll(async () => {
   await expectSound(scene)
@@ -137,6 +142,51 @@ describe('whoever joined a group after its third message', () => {
       expect(refusalIn(await di.execute(MarkReadDocument, { input: read }))).toEqual(notFound('messageId'))
     }
     expect(await everything(scene)).toEqual(before)
+  })
+
+  test('neither edits nor deletes what is below it, even its own of an earlier stay, or as an admin', async () => {
+    await ada.run(AddParticipantsDocument, { input: { conversationId: id, userIds: [eveId], withHistory: true } })
+    const eve = scene.as('eve')
+    const { id: own } = await send(eve, id, 'm4')
+    await eve.run(LeaveConversationDocument, { input: { conversationId: id } })
+    await ada.run(AddParticipantsDocument, { input: { conversationId: id, userIds: [eveId] } })
+    await setRole(ada, id, eveId, 'ADMIN')
+    await setRole(ada, id, diId, 'ADMIN')
+    const before = await everything(scene)
+    for (const [client, below] of [
+      [eve, own],
+      [eve, messageId(1)],
+      [di, messageId(1)],
+      [di, messageId(3)],
+      [second.as('di'), messageId(3)],
+      [scene.asService('di'), messageId(3)],
+    ] as const) {
+      const edit = { messageId: below, body: 'mine' }
+      expect(refusalIn(await client.execute(EditMessageDocument, { input: edit }))).toEqual(notFound('messageId'))
+      const gone = { messageId: below }
+      expect(refusalIn(await client.execute(DeleteMessageDocument, { input: gone }))).toEqual(notFound('messageId'))
+    }
+    expect(await everything(scene)).toEqual(before)
+    // What it sees it may delete, as an admin.
+    await di.run(DeleteMessageDocument, { input: { messageId: own } })
+  })
+
+  test('sees a deleted message that is replied to as one, only from there on', async () => {
+    await sendReplies()
+    for (const seq of [2, 4])
+      await scene.asService().run(DeleteMessageDocument, { input: { messageId: messageId(seq) } })
+    const replies = async (client: TestClient) => {
+      const { conversation } = await client.run(RepliesToChangedDocument, { id })
+      return conversation!.messages.edges.map(({ node }) => node.replyTo ?? null).slice(-2)
+    }
+    const tombstone = (seq: number, externalId: string) => ({
+      id: messageId(seq),
+      body: null,
+      deletedAt: expect.any(String),
+      sender: { externalId },
+    })
+    expect(await replies(di)).toEqual([null, tombstone(4, 'bo')])
+    expect(await replies(ada)).toEqual([tombstone(2, 'ada'), tombstone(4, 'bo')])
   })
 
   test('is not among the readers of what is below it', async () => {
@@ -246,6 +296,13 @@ describe.each(['removed', 'left'] as const)('whoever %s is a stranger:', (how) =
       }
       const read = { conversationId: id, messageId: messageId(1) }
       expect(refusalIn(await client.execute(MarkReadDocument, { input: read }))).toEqual(notFound('conversationId'))
+      // The third is its own.
+      for (const message of [messageId(1), messageId(3)]) {
+        const edit = { messageId: message, body: 'edited' }
+        expect(refusalIn(await client.execute(EditMessageDocument, { input: edit }))).toEqual(notFound('messageId'))
+        const gone = { messageId: message }
+        expect(refusalIn(await client.execute(DeleteMessageDocument, { input: gone }))).toEqual(notFound('messageId'))
+      }
     }
     expect(await everything(scene)).toEqual(before)
   })

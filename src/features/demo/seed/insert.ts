@@ -76,8 +76,12 @@ const COLUMNS: { [Table in keyof Tables]: Record<keyof Tables[Table], string> } 
   read_advances: { conversation_id: 'uuid', user_id: 'uuid', seq: 'int', from_seq: 'int', read_at: 'timestamptz' },
 }
 
-/** Imported rows have no transaction's stamp: whoever resumes an inbox is not sent them as news. */
-const STAMPED = new Set<keyof Tables>(['conversations', 'participants', 'messages'])
+/** Columns for the transaction's stamp. Imported rows have none: whoever resumes an inbox is not sent them as news. */
+const STAMPS: Partial<Record<keyof Tables, string[]>> = {
+  conversations: ['xid'],
+  participants: ['xid', 'state_xid'],
+  messages: ['xid'],
+}
 
 const BATCH = 5_000
 
@@ -85,9 +89,10 @@ const BATCH = 5_000
 export async function insertRows<Table extends keyof Tables>(query: Query, table: Table, rows: Tables[Table][]) {
   const columns = Object.entries(COLUMNS[table]) as [keyof Tables[Table] & string, string][]
   const names = columns.map(([name]) => name)
+  const stamps = STAMPS[table] ?? []
   const statement = `
-    INSERT INTO ${table} (${names}${STAMPED.has(table) ? ', xid' : ''})
-         SELECT ${columns.map(([name, type]) => stored(name, type))}${STAMPED.has(table) ? ', NULL' : ''}
+    INSERT INTO ${table} (${[...names, ...stamps]})
+         SELECT ${[...columns.map(([name, type]) => stored(name, type)), ...stamps.map(() => 'NULL')]}
            FROM unnest(${columns.map(([, type], index) => `$${index + 1}::${parameterType(type)}[]`)}) AS given (${names})`
   for (let start = 0; start < rows.length; start += BATCH) {
     const batch = rows.slice(start, start + BATCH)
