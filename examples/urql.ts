@@ -1,77 +1,93 @@
-import { Client, fetchExchange, subscriptionExchange } from '@urql/core'
-import { createClient } from 'graphql-ws'
+import { Client, type CombinedError, fetchExchange, subscriptionExchange } from '@urql/core'
 import {
   ChatDocument,
-  ChatMessageAddedDocument,
-  type ChatMessageFragment,
+  ChatEventsDocument,
+  OlderMessagesDocument,
   SendChatMessageDocument,
 } from '../test/generated/graphql.ts'
-import { isStored, mergeMessages, pendingMessage } from './messages.ts'
+import { applyEvent, type Chat, reloaded, withMessages } from './chat.ts'
+import { createFetch, createSocket, type ParleyOptions } from './connection.ts'
+import { follow } from './follow.ts'
+import { mergePages, pendingMessage, shownMessages } from './messages.ts'
+import { retried } from './retry.ts'
 
-/** `token` is asked for with every request and connection; `webSocketImpl` is for platforms without a WebSocket. */
-export interface ParleyOptions {
-  url: string
-  token: () => string | Promise<string>
-  webSocketImpl?: unknown
-}
-
-/** A client that sends queries and mutations over HTTP, and subscriptions over its WebSocket. */
-export function createParleyClient({ url, token, webSocketImpl }: ParleyOptions) {
-  const authorization = async () => ({ authorization: `Bearer ${await token()}` })
-  const socket = createClient({
-    url: url.replace('http', 'ws'),
-    connectionParams: authorization,
-    retryAttempts: Number.POSITIVE_INFINITY,
-    webSocketImpl,
-  })
+/** A client that sends queries and mutations over HTTP, and subscriptions over WebSocket. */
+export function createParleyClient(options: ParleyOptions): Client {
+  const socket = createSocket(options)
   const overSocket = subscriptionExchange({
     forwardSubscription: ({ query = '', variables }) => ({
       subscribe: (sink) => ({ unsubscribe: socket.subscribe({ query, variables }, sink) }),
     }),
   })
-  const client = new Client({
-    url,
-    fetch: async (input, init) => fetch(input, { ...init, headers: { ...init?.headers, ...(await authorization()) } }),
+  return new Client({
+    url: options.url,
+    preferGetMethod: false,
+    fetch: createFetch(options),
     // cacheExchange would ask for whole pages again after each message sent; openChat keeps the messages.
     exchanges: [fetchExchange, overSocket],
   })
-  return { client, socket }
 }
 
-/** Shows the messages of a conversation, now and whenever they change. */
+/** Shows a conversation, now and whenever it changes. */
 export function openChat(
-  { client, socket }: ReturnType<typeof createParleyClient>,
+  client: Client,
   conversationId: string,
-  show: (messages: ChatMessageFragment[]) => void,
+  show: (chat: Chat) => void,
+  closed: (error?: unknown) => void,
 ) {
-  let messages: ChatMessageFragment[] = []
-  function add(...more: ChatMessageFragment[]) {
-    messages = mergeMessages([...messages, ...more])
-    show(messages)
+  let chat: Chat | undefined
+  let lastSend: Promise<unknown> = Promise.resolve()
+  function update(change: (chat: Chat) => Chat) {
+    if (!chat) return
+    chat = change(chat)
+    show({ ...chat, messages: shownMessages(chat.messages) })
   }
-  async function load(before?: string) {
-    const { data } = await client.query(ChatDocument, { conversationId, before })
-    add(...(data?.conversation?.messages.edges.map(({ node }) => node) ?? []))
-  }
-  const followed = client
-    .subscription(ChatMessageAddedDocument, { conversationId })
-    .subscribe(({ data }) => data && add(data.messageAdded))
-  // Now, and for what was sent while there was no connection.
-  void load()
-  const stop = socket.on('connected', () => void load())
+  const errorsIn = (error: unknown) => (error as CombinedError).graphQLErrors ?? []
+  const query = () => client.query(ChatDocument, { conversationId }).toPromise().then(requireData)
+
+  const close = follow({
+    async load(signal) {
+      const { conversation } = await retried(query, errorsIn, signal)
+      if (conversation) {
+        const loaded = reloaded(chat, conversation)
+        chat = loaded
+        update(() => loaded)
+      }
+      return conversation?.cursor
+    },
+    subscribe: (after, next) => client.subscription(ChatEventsDocument, { conversationId, after }).subscribe(next),
+    apply: (event) => update((chat) => applyEvent(chat, event)),
+    closed,
+  })
 
   return {
-    loadOlder: () => load(messages.find(isStored)?.cursor),
-    /** Shows the message at once. If sending fails it stays pending: send it again with the same key. */
-    async send(body: string, idempotencyKey: string) {
-      add(pendingMessage(body, idempotencyKey))
-      const result = await client.mutation(SendChatMessageDocument, { input: { conversationId, body, idempotencyKey } })
-      if (result.data?.sendMessage) add(result.data.sendMessage.message)
-      return result
+    close,
+    async loadOlder() {
+      const before = chat?.messages.pageInfo.startCursor
+      const { conversation } = await client
+        .query(OlderMessagesDocument, { conversationId, before })
+        .toPromise()
+        .then(requireData)
+      update((chat) => ({ ...chat, messages: mergePages(chat.messages, conversation!.messages) }))
     },
-    close() {
-      followed.unsubscribe()
-      stop()
+    /** Shows a message at once, and sends it until it is stored. Throws where it is refused; it stays pending then. */
+    send(body: string, idempotencyKey: string = crypto.randomUUID()) {
+      update((chat) => withMessages(chat, pendingMessage(body, idempotencyKey)))
+      const variables = { input: { conversationId, body, idempotencyKey } }
+      const mutate = () => client.mutation(SendChatMessageDocument, variables).toPromise().then(requireData)
+      // One after the other, so that they are stored in this order.
+      const sent = lastSend.then(async () => {
+        const { message } = (await retried(mutate, errorsIn)).sendMessage!
+        update((chat) => withMessages(chat, message))
+        return message
+      })
+      lastSend = sent.catch(() => {})
+      return sent
     },
   }
+}
+
+function requireData<Data>({ data, error }: { data?: Data | undefined; error?: CombinedError | undefined }): Data {
+  if (error) throw error
+  return data!
 }
