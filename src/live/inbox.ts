@@ -47,13 +47,17 @@ export function followInbox(ctx: RequestContext, to: InboxTo): Inbox {
   const followed = new Map<string, Followed>()
   /** Conversations whose joining is under way; true where it was told of again meanwhile. */
   const joining = new Map<string, boolean>()
+  /** Conversations that the viewer came into before the others were followed. */
+  let early: Set<string> | null = new Set()
   let left = false
 
   const onFeed: FeedSubscriber = (id, event) => followed.get(id)?.reader.receive(event)
   const onUser: UserSubscriber = (event) => {
     if (event.type !== 'inbox') return
-    if (event.change === 'JOINED') void join(event.conversationId)
-    else to.changed?.(event.conversationId, event.change)
+    if (event.change === 'JOINED') {
+      if (early) early.add(event.conversationId)
+      else void join(event.conversationId)
+    } else to.changed?.(event.conversationId, event.change)
   }
 
   /** Makes a reader, which holds what comes until it is started. */
@@ -166,6 +170,9 @@ export function followInbox(ctx: RequestContext, to: InboxTo): Inbox {
         else conversation?.reader.goLive()
         if (conversation && !conversation.reader.isLive()) conversation.isPaged = true
       }
+      const joined = early ?? []
+      early = null
+      for (const id of joined) void join(id)
     } catch (error) {
       leave()
       throw error
