@@ -13,6 +13,7 @@ import { createTypingStarts } from './features/typing/service.ts'
 import { createFindUser } from './features/users/service.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { createLogger, type Logger } from './lib/log.ts'
+import { createTurns } from './lib/turns.ts'
 import type { Faults } from './live/faults.ts'
 import { createHub } from './live/hub.ts'
 import { mintDemoTokens } from './transport/demo-tokens.ts'
@@ -42,6 +43,9 @@ export interface App {
   /** Stops taking requests, ends what is open, and lets go of everything. May be called again, and before listen. */
   close(): Promise<void>
 }
+
+/** For each conversation: two, so that the next one waits at the lock already when the one before it is committed. */
+const TURNS = { atOnce: 2, maxWaiting: 1_000, waitMs: 5_000 }
 
 /** Puts the parts together: the only place that knows all of them. */
 export function createApp(config: Config, overrides: Overrides = {}): App {
@@ -74,6 +78,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
       bus,
       live,
       findUser: createFindUser(db),
+      turns: createTurns(TURNS),
       readWriter: createReadWriter(db, clock),
       typingStarts: createTypingStarts(),
       clock,

@@ -8,6 +8,7 @@ import type { UserRow } from './features/users/user.ts'
 import type { Clock } from './lib/clock.ts'
 import { ForbiddenError } from './lib/errors.ts'
 import type { Logger } from './lib/log.ts'
+import type { Turns } from './lib/turns.ts'
 import type { Hub } from './live/hub.ts'
 
 /** What the process has one of. */
@@ -17,6 +18,8 @@ export interface AppContext {
   bus: Bus
   live: Hub
   findUser: FindUser
+  /** By conversation, for what locks its row: so one that is stuck holds few of the connections. */
+  turns: Turns
   readWriter: ReadWriter
   typingStarts: TypingStarts
   clock: Clock

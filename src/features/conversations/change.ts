@@ -37,11 +37,12 @@ export function lockConversation<T>(
   field: string,
   change: (locked: Locked) => Promise<T>,
 ): Promise<T> {
-  return ctx.db.transaction(async (query) => {
+  const inTransaction = async (query: Query) => {
     await query('SELECT FROM conversations WHERE id = $1 FOR NO KEY UPDATE', [id])
     const view = await requireView(ctx, id, field, query)
     return change({ query, view, nextVersions: (count) => raiseVersion(query, id, count) })
-  })
+  }
+  return ctx.turns.take(id, () => ctx.db.transaction(inTransaction))
 }
 
 /** Raises the counter by `count`, and gives back the first of the new versions. The row must be locked. */

@@ -30,7 +30,7 @@ export async function sendMessage(
   input: SendMessageInput,
 ): Promise<{ message: MessageRow; deduplicated: boolean }> {
   const draft = checkDraft(ctx, input)
-  const sent = await insertMessage(ctx, draft)
+  const sent = await ctx.turns.take(draft.conversationId, () => insertMessage(ctx, draft))
   refuse(sent.outcome)
   if (sent.outcome === 'DEDUPLICATED') {
     const [message] = await loadMessages(ctx, [{ conversationId: draft.conversationId, seq: sent.seq }])
