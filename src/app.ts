@@ -7,10 +7,13 @@ import type { AppContext } from './context.ts'
 import { type OnStatement, openDb } from './db/client.ts'
 import { migrate } from './db/migrate.ts'
 import { databaseUrlOf } from './db/url.ts'
+import { createAudit } from './features/audit/service.ts'
 import { ensureDemoConversation } from './features/demo/service.ts'
 import { createReadWriter } from './features/reads/writer.ts'
 import { createTypingStarts } from './features/typing/service.ts'
 import { createFindUser } from './features/users/service.ts'
+import { wakeOnPublish } from './features/webhooks/wake.ts'
+import { startWebhookWorker, type WebhookOverrides, type WebhookWorker } from './features/webhooks/worker.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { createLogger, type Logger } from './lib/log.ts'
 import { createTurns } from './lib/turns.ts'
@@ -32,6 +35,8 @@ export interface Overrides {
   faults?: Faults
   /** Puts something between the bus and all that use it. */
   wrapBus?: (bus: Bus) => Bus
+  /** What of the webhooks is another. */
+  webhooks?: WebhookOverrides
 }
 
 export interface App {
@@ -70,7 +75,9 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const { databasePoolSize: poolSize, busShards: shards } = config
     const db = keep(await openDb({ url, poolSize, log, onStatement: overrides.onStatement }), (it) => it.close())
     const ownBus = config.redisUrl ? createRedisBus({ url: config.redisUrl, log }) : createMemoryBus({ log })
-    const bus = keep(overrides.wrapBus?.(ownBus) ?? ownBus, (it) => it.close())
+    let worker: WebhookWorker | undefined
+    const wakingBus = wakeOnPublish(ownBus, () => worker?.wake())
+    const bus = keep(overrides.wrapBus?.(wakingBus) ?? wakingBus, (it) => it.close())
     const live = keep(createHub({ bus, db, shards, log, clock, faults: overrides.faults }), (it) => it.close())
     const app: AppContext = {
       config,
@@ -80,12 +87,14 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
       findUser: createFindUser(db),
       turns: createTurns(TURNS),
       readWriter: createReadWriter(db, clock),
+      audit: createAudit(db),
       typingStarts: createTypingStarts(),
       clock,
       log,
     }
     // Something to begin with, in a database that is nobody else's.
     if (config.environment === 'development' && !config.databaseUrl) await ensureDemoConversation(app)
+    worker = keep(startWebhookWorker(app, overrides.webhooks), (it) => it.close())
     const transport = keep(createTransport(app, { ...config.tokens, secret }, overrides.onSubscribed), (it) =>
       it.close(),
     )

@@ -64,6 +64,15 @@ const shape = {
   TRUST_PROXY: integer(0, 10)
     .default(0)
     .describe('Proxies in front that add to X-Forwarded-For: how many of its last entries to believe. Default 0.'),
+  DIRECT_MESSAGES: z
+    .enum(['open', 'contacts'], { error: 'must be open or contacts' })
+    .default('open')
+    .describe(
+      'Who may write to whom directly: open, everybody; contacts, those whose contact was accepted. Default open.',
+    ),
+  WEBHOOK_ALLOW_PRIVATE: flag
+    .default(false)
+    .describe('on or off: webhooks to http and to private addresses, for development. Default off.'),
   RATE_LIMIT: integer(0, 1_000_000)
     .default(1200)
     .describe('Mutation fields that a user may call in a minute; 0 for no limit. Default 1200.'),
@@ -108,6 +117,8 @@ export interface Config {
   }
   corsOrigins: string[]
   trustProxy: number
+  directMessages: Settings['DIRECT_MESSAGES']
+  webhookAllowPrivate: boolean
   rateLimit: number
   maxUnauthenticatedSockets: number
   drainSeconds: number
@@ -157,6 +168,8 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     },
     corsOrigins: settings.CORS_ORIGINS,
     trustProxy: settings.TRUST_PROXY,
+    directMessages: settings.DIRECT_MESSAGES,
+    webhookAllowPrivate: settings.WEBHOOK_ALLOW_PRIVATE,
     rateLimit: settings.RATE_LIMIT,
     maxUnauthenticatedSockets: settings.MAX_UNAUTHENTICATED_SOCKETS,
     drainSeconds: settings.DRAIN_SECONDS ?? (production ? 5 : 0),

@@ -1,6 +1,7 @@
 import type { Bus } from './bus/bus.ts'
 import type { Config } from './config.ts'
 import type { Db } from './db/client.ts'
+import type { Audit } from './features/audit/service.ts'
 import type { ReadWriter } from './features/reads/writer.ts'
 import type { TypingStarts } from './features/typing/service.ts'
 import type { FindUser } from './features/users/service.ts'
@@ -21,6 +22,7 @@ export interface AppContext {
   /** By conversation, for what locks its row: so one that is stuck holds few of the connections. */
   turns: Turns
   readWriter: ReadWriter
+  audit: Audit
   typingStarts: TypingStarts
   clock: Clock
   log: Logger

@@ -8,6 +8,10 @@ import { conversationTopic, userTopic } from './topics.ts'
  */
 export function announce(ctx: { bus: Bus; config: { busShards: number } }, event: ConversationEvent | UserEvent): void {
   const { busShards } = ctx.config
-  if (event.type === 'inbox' || event.type === 'standing') ctx.bus.publish(userTopic(event.key, busShards), event)
+  if (isOfUser(event)) ctx.bus.publish(userTopic(event.key, busShards), event)
   else ctx.bus.publish(conversationTopic(event.key, busShards), event)
+}
+
+function isOfUser(event: ConversationEvent | UserEvent): event is UserEvent {
+  return event.type === 'inbox' || event.type === 'standing' || event.type === 'contact'
 }

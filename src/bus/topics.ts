@@ -35,6 +35,7 @@ export interface MessagePayload {
   body: string | null
   metadata: Record<string, unknown>
   replyToSeq: number | null
+  subjectId: string | null
   idempotencyKey: string | null
   /** RFC 3339, these and the next ones. */
   createdAt: string
@@ -68,6 +69,8 @@ export type UserEvent =
   | { type: 'inbox'; key: string; conversationId: string; change: 'STATE' | 'JOINED' }
   /** Whether the user is let in may have changed: those who have let it in look again. */
   | { type: 'standing'; key: string }
+  /** A contact of the user changed, or is no more. */
+  | { type: 'contact'; key: string; contactId: string }
 
 export type BusEvent = ConversationEvent | UserEvent
 

@@ -12,6 +12,11 @@ const MESSAGE = new RegExp(`^m\\.(${EPOCH})\\.(${UUID})\\.(${INT})$`)
 const CONVERSATION = new RegExp(`^c\\.(${EPOCH})\\.(${UUID})\\.(${INT})\\.(${INT})$`)
 const INBOX = new RegExp(`^i\\.(${EPOCH})\\.(\\d{1,19})-(\\d{1,19})-((?:\\d{1,19}_)*\\d{1,19})?$`)
 const PARTICIPANT = new RegExp(`^p\\.(${UUID})\\.(${TIME})\\.(${UUID})$`)
+const SUBJECT = new RegExp(`^s\\.(${UUID})\\.(${UUID})$`)
+const CONTACT = new RegExp(`^k\\.(${UUID})$`)
+const BLOCK = new RegExp(`^b\\.(${TIME})\\.(${UUID})$`)
+const AUDIT = /^a\.(\d{1,18})$/
+const DELIVERY = new RegExp(`^w\\.(${UUID})\\.([0-9]{1,18})$`)
 const CONVERSATION_LIST = new RegExp(`^l\\.([01])\\.(${TIME})\\.(${UUID})$`)
 
 // The word is empty where an e-mail address was searched for.
@@ -112,6 +117,61 @@ export function parseParticipantCursor(
     throw new BadUserInputError(`${field} is a cursor of another conversation.`, field)
   }
   return { joinedAt: dateOf(joinedAt!), userId: longUuid(userId!) }
+}
+
+/** Of a dispute, payment or job update in its conversation's list, which goes by id, and so by time. */
+export function subjectCursor(conversationId: string, id: string): string {
+  return `s.${shortUuid(conversationId)}.${shortUuid(id)}`
+}
+
+/** The subject's id. @throws BadUserInputError for what is no such cursor, or one of another conversation. */
+export function parseSubjectCursor(cursor: string, conversationId: string, field: string): string {
+  const [conversation, id] = match(SUBJECT, cursor, field)
+  if (longUuid(conversation!) !== conversationId) {
+    throw new BadUserInputError(`${field} is a cursor of another conversation.`, field)
+  }
+  return longUuid(id!)
+}
+
+/** Of a contact in the viewer's list, which goes by id, and so by time. */
+export function contactCursor(id: string): string {
+  return `k.${shortUuid(id)}`
+}
+
+export function parseContactCursor(cursor: string, field: string): string {
+  return longUuid(match(CONTACT, cursor, field)[0]!)
+}
+
+/** Of a user whom the viewer blocks, in the order in which they were blocked. */
+export function blockCursor(blockedAt: Date, userId: string): string {
+  return `b.${time(blockedAt)}.${shortUuid(userId)}`
+}
+
+export function parseBlockCursor(cursor: string, field: string): { blockedAt: Date; userId: string } {
+  const [blockedAt, userId] = match(BLOCK, cursor, field)
+  return { blockedAt: dateOf(blockedAt!), userId: longUuid(userId!) }
+}
+
+/** Of an entry of the audit log, by its number. */
+export function auditCursor(id: string): string {
+  return `a.${id}`
+}
+
+export function parseAuditCursor(cursor: string, field: string): string {
+  return match(AUDIT, cursor, field)[0]!
+}
+
+/** Of a webhook's delivery in its endpoint's list. */
+export function deliveryCursor(endpointId: string, position: string): string {
+  return `w.${shortUuid(endpointId)}.${position}`
+}
+
+/** The delivery's position. @throws BadUserInputError for what is no such cursor, or one of another endpoint. */
+export function parseDeliveryCursor(cursor: string, endpointId: string, field: string): string {
+  const [endpoint, position] = match(DELIVERY, cursor, field)
+  if (longUuid(endpoint!) !== endpointId)
+    throw new BadUserInputError(`${field} is a cursor of another endpoint.`, field)
+  return position!
 }
 
 /** Of a conversation in the viewer's list, which has the pinned ones first and then goes by activity. */

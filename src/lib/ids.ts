@@ -16,6 +16,12 @@ const KEYS = {
   ConversationViewerState: new RegExp(`^(${UUID}):(${UUID})$`),
   Participant: new RegExp(`^(${UUID}):(${UUID})$`),
   Message: new RegExp(`^(${UUID}):([1-9][0-9]{0,9})$`),
+  Dispute: new RegExp(`^(${UUID})$`),
+  Payment: new RegExp(`^(${UUID})$`),
+  JobUpdate: new RegExp(`^(${UUID})$`),
+  Contact: new RegExp(`^(${UUID})$`),
+  WebhookEndpoint: new RegExp(`^(${UUID})$`),
+  WebhookDelivery: new RegExp(`^(${UUID})$`),
 } as const
 
 export type NodeType = keyof typeof KEYS
@@ -52,7 +58,11 @@ export function requireKey(type: NodeType, globalId: string, field: string): str
 }
 
 /** Like requireKey, for types whose key is one uuid. */
-export function requireUuid(type: 'User' | 'Conversation', globalId: string, field: string): string {
+export function requireUuid(
+  type: Exclude<NodeType, 'ConversationViewerState' | 'Participant' | 'Message'>,
+  globalId: string,
+  field: string,
+): string {
   return requireKey(type, globalId, field)[0]!
 }
 

@@ -32,6 +32,11 @@ export function requireText(text: string, field: string, max: number): string {
   return text
 }
 
+/** The text's first `max` code points. */
+export function truncate(text: string, max: number): string {
+  return text.length > max ? [...text].slice(0, max).join('') : text
+}
+
 /** Whether a text is an http or https address. */
 export function isHttpUrl(text: string): boolean {
   return /^https?:\/\/\S+$/i.test(text) && URL.canParse(text)

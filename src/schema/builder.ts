@@ -7,6 +7,7 @@ import type { RequestContext } from '../context.ts'
 import { decodeId, encodeId, type NodeType } from '../lib/ids.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { DEFAULT_PAGE, MAX_PAGE } from '../lib/paging.ts'
+import AuditPlugin from './audit.ts'
 import FreshMutationsPlugin from './fresh-mutations.ts'
 
 // Makes the builder, and defines no type of its own. Rows come from the services, which decide who sees what; Pothos'
@@ -20,10 +21,11 @@ export const builder = new SchemaBuilder<{
   Scalars: {
     ID: { Input: string; Output: string }
     DateTime: { Input: Date; Output: Date }
+    SafeInt: { Input: number; Output: number }
     JSONObject: { Input: JsonObject; Output: JsonObject }
   }
 }>({
-  plugins: [DataloaderPlugin, RelayPlugin, SimpleObjectsPlugin, ComplexityPlugin, FreshMutationsPlugin],
+  plugins: [DataloaderPlugin, RelayPlugin, SimpleObjectsPlugin, ComplexityPlugin, FreshMutationsPlugin, AuditPlugin],
   defaultFieldNullability: false,
   relay: {
     encodeGlobalID: (typename, id) => encodeId(typename as NodeType, String(id)),

@@ -1,5 +1,5 @@
 import { GraphQLError, GraphQLScalarType } from 'graphql'
-import { GraphQLDateTimeISO, GraphQLJSONObject } from 'graphql-scalars'
+import { GraphQLDateTimeISO, GraphQLJSONObject, GraphQLSafeInt } from 'graphql-scalars'
 import { builder } from './builder.ts'
 
 /** With an offset, a time may lie in a year that RFC 3339 can't write in UTC: it would go out in a form that can't come in. */
@@ -19,4 +19,5 @@ const DateTime = new GraphQLScalarType({
 builder.addScalarType('DateTime', DateTime, {
   description: 'A point in time as RFC 3339 in UTC with milliseconds, such as 2026-11-20T10:00:00.000Z.',
 })
+builder.addScalarType('SafeInt', GraphQLSafeInt, { description: 'An integer up to 2^53 - 1, as a JSON number.' })
 builder.addScalarType('JSONObject', GraphQLJSONObject, { description: 'A JSON object.' })

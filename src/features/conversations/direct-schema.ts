@@ -37,7 +37,7 @@ builder.mutationField('startDirectConversation', (t) =>
     type: StartDirectConversationPayload,
     nullable: true,
     description:
-      'Opens the direct conversation with another user, or returns the one that is there. NOT_FOUND for an unknown user, BAD_USER_INPUT with oneself.',
+      'Opens the direct conversation with another user, or returns the one that is there. NOT_FOUND for an unknown user, BAD_USER_INPUT with oneself, FORBIDDEN for a new one with a user who takes no messages from the viewer.',
     args: { input: t.arg({ type: StartDirectConversationInput, required: true, description: 'The other user.' }) },
     resolve: (_root, { input }, ctx) => startDirectConversation(ctx, input),
   }),

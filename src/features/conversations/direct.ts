@@ -6,7 +6,10 @@ import { findNamedUser, type NamedUser, requireNamedUser, takesNoMessages } from
 import { type ConversationView, loadConversations } from './access.ts'
 import { announceJoined } from './announce.ts'
 
-/** Opens the direct conversation of the viewer and another user, or returns the one that is there. */
+/**
+ * Opens the direct conversation of the viewer and another user, or returns the one that is there.
+ * @throws ForbiddenError for a new one with a user who takes no messages.
+ */
 export async function startDirectConversation(
   ctx: RequestContext,
   named: NamedUser,
@@ -19,13 +22,16 @@ export async function startDirectConversation(
       named.userId ? 'userId' : 'externalId',
     )
   }
-  if (other.deactivatedAt) throw takesNoMessages(named.userId ? 'userId' : 'externalId')
   const key = directKey(viewer.id, other.id)
   const { id, created } = await ctx.db.transaction(async (query) => {
     // There is no row to lock yet: the pair's key is locked instead, against whatever else is decided by pair.
-    await query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [key])
+    await lockKey(query, key)
     const [existing] = await query<{ id: string }>('SELECT id FROM conversations WHERE direct_key = $1', [key])
+    // Also where no more may be written: what was written before stays readable.
     if (existing) return { id: existing.id, created: false }
+    if (!(await takesMessages(ctx, viewer.id, other.id, query))) {
+      throw takesNoMessages(named.userId ? 'userId' : 'externalId')
+    }
     const id = newId(ctx.clock)
     await insertDirect(query, id, key, [viewer.id, other.id])
     return { id, created: true }
@@ -33,6 +39,37 @@ export async function startDirectConversation(
   if (created) announceJoined(ctx, id, [viewer.id, other.id])
   const [conversation] = await loadConversations(ctx, [id])
   return { conversation: conversation!, created }
+}
+
+/**
+ * Runs a change of what is between two users, in a transaction that holds the pair: its key, as there may be no row yet,
+ * and the row of its direct conversation, as sends decide under that.
+ */
+export function lockPair<T>(ctx: RequestContext, key: string, change: (query: Query) => Promise<T>): Promise<T> {
+  return ctx.db.transaction(async (query) => {
+    await lockKey(query, key)
+    await query('SELECT FROM conversations WHERE direct_key = $1 FOR NO KEY UPDATE', [key])
+    return change(query)
+  })
+}
+
+async function lockKey(query: Query, key: string): Promise<void> {
+  await query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [key])
+}
+
+/** Whether a user may write to another one directly, as a send finds it. */
+export async function takesMessages(
+  ctx: RequestContext,
+  userId: string,
+  otherId: string,
+  query: Query = ctx.db.query,
+): Promise<boolean> {
+  const [row] = await query<{ takes: boolean }>('SELECT takes_messages($1, $2, $3) AS takes', [
+    userId,
+    otherId,
+    ctx.config.directMessages === 'contacts',
+  ])
+  return row!.takes
 }
 
 /** The row is version 1, its participants 2 and 3. */

@@ -15,6 +15,8 @@ export interface MessageRow {
   body: string | null
   metadata: JsonObject
   replyToSeq: number | null
+  /** The dispute, payment or job update that it tells of; `kind` says which. */
+  subjectId: string | null
   idempotencyKey: string | null
   createdAt: Date
   editedAt: Date | null
@@ -24,7 +26,7 @@ export interface MessageRow {
 
 /** Columns of a MessageRow, for statements that name the table `m`. */
 export const MESSAGE_COLUMNS = `m.conversation_id AS "conversationId", m.seq, m.version, m.sender_id AS "senderId", m.kind,
-  m.body, m.metadata, m.reply_to_seq AS "replyToSeq", m.idempotency_key AS "idempotencyKey", m.created_at AS "createdAt",
+  m.body, m.metadata, m.reply_to_seq AS "replyToSeq", m.subject_id AS "subjectId", m.idempotency_key AS "idempotencyKey", m.created_at AS "createdAt",
   m.edited_at AS "editedAt", m.deleted_at AS "deletedAt"`
 
 /** A message as an event carries it. */

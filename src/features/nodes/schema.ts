@@ -3,13 +3,31 @@ import type { RequestContext } from '../../context.ts'
 import { BadUserInputError } from '../../lib/errors.ts'
 import { decodeId, type NodeType } from '../../lib/ids.ts'
 import { builder } from '../../schema/builder.ts'
+import { Contact } from '../contacts/contacts-schema.ts'
 import { ConversationViewerState, Participant } from '../conversations/participants-schema.ts'
 import { Conversation } from '../conversations/schema.ts'
+import { Dispute } from '../integrations/disputes-schema.ts'
+import { JobUpdate } from '../integrations/job-updates-schema.ts'
+import { Payment } from '../integrations/payments-schema.ts'
 import { Message } from '../messages/schema.ts'
 import { User } from '../users/schema.ts'
+import { WebhookDelivery } from '../webhooks/deliveries-schema.ts'
+import { WebhookEndpoint } from '../webhooks/endpoints-schema.ts'
 
 /** What each type of node is loaded by; each of them checks what the viewer may see. */
-const TYPES = { User, Conversation, ConversationViewerState, Participant, Message } satisfies Record<NodeType, unknown>
+const TYPES = {
+  User,
+  Conversation,
+  ConversationViewerState,
+  Participant,
+  Message,
+  Dispute,
+  Payment,
+  JobUpdate,
+  Contact,
+  WebhookEndpoint,
+  WebhookDelivery,
+} satisfies Record<NodeType, unknown>
 
 const MAX_NODES = 100
 

@@ -3,6 +3,8 @@ import { announce } from '../../bus/announce.ts'
 import { type AppContext, type Connection, type RequestContext, requireUser, type Viewer } from '../../context.ts'
 import { ConflictError } from '../../lib/errors.ts'
 import { requireConversation } from '../conversations/access.ts'
+import { directPeerId, takesMessages } from '../conversations/direct.ts'
+import { takesNoMessages } from '../users/service.ts'
 import { profileOf } from '../users/user.ts'
 
 /** How long somebody is shown as typing without saying so again. */
@@ -19,15 +21,18 @@ export function createTypingStarts(): TypingStarts {
 
 /**
  * Tells the others that the viewer is typing, or no longer; gives back when that ends by itself.
- * @throws ConflictError in a closed conversation.
+ * @throws ConflictError in a closed conversation, ForbiddenError where the other one takes no messages.
  */
 export async function setTyping(
   ctx: RequestContext,
   input: { conversationId: string; isTyping: boolean },
 ): Promise<{ expiresAt: Date | null }> {
   const user = requireUser(ctx)
-  const { id, closedAt } = await requireConversation(ctx, input.conversationId)
+  const view = await requireConversation(ctx, input.conversationId)
+  const { id, closedAt } = view
   if (closedAt) throw new ConflictError('This conversation is closed.', 'conversationId')
+  const peer = directPeerId(view)
+  if (peer && !(await takesMessages(ctx, user.id, peer))) throw takesNoMessages('conversationId')
   const typist = `${id}:${user.id}`
   const now = ctx.clock.now()
   const expiresAt = input.isTyping ? new Date(now + TYPING_MS) : null

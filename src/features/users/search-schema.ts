@@ -4,7 +4,7 @@ import { connectionOf } from '../../schema/pagination.ts'
 import { User } from './schema.ts'
 import { type FoundUser, searchUsers } from './search.ts'
 
-const UserConnection = builder.connectionObject(
+export const UserConnection = builder.connectionObject(
   { type: User, name: 'UserConnection', description: 'A page of users.' },
   { name: 'UserEdge', description: 'A user in a page.' },
 )

@@ -1,0 +1,100 @@
+import { announce } from '../../bus/announce.ts'
+import type { RequestContext } from '../../context.ts'
+import type { Query } from '../../db/client.ts'
+import { ConflictError, NotFoundError } from '../../lib/errors.ts'
+import { noConversation } from '../conversations/access.ts'
+import { fingerprint } from '../idempotency/service.ts'
+import { takesNoMessages } from '../users/service.ts'
+import { profileOf, type UserProfile } from '../users/user.ts'
+import { type MessageRow, payloadOf } from './message.ts'
+
+/** A message that has no place in its conversation yet. */
+export type Draft = Omit<MessageRow, 'seq' | 'version' | 'createdAt' | 'editedAt' | 'deletedAt'>
+
+export interface InsertOptions {
+  /** Also into a closed conversation, as the host's business goes on there. */
+  despiteClose?: boolean
+}
+
+/** A message that was inserted, and when that moved its sender's read position over messages of others, if it did. */
+export interface Inserted {
+  message: MessageRow
+  readAt: Date | null
+}
+
+/** The draft's key had been used, for the message of this seq. */
+export interface Stored {
+  message: null
+  storedSeq: number
+}
+
+/** Who a message of the viewer is from: nobody where a service sends for itself. */
+export function senderOf(ctx: RequestContext): { senderId: string | null; sender: UserProfile | null } {
+  const sender = ctx.viewer.kind === 'user' ? profileOf(ctx.viewer.user) : null
+  return { senderId: sender?.id ?? null, sender }
+}
+
+/**
+ * Inserts a message: one round trip to the database function that locks, checks, numbers and inserts. Announces nothing.
+ * @throws NotFoundError, ConflictError, ForbiddenError for what the function finds against it.
+ */
+export async function insertMessage(
+  ctx: RequestContext,
+  query: Query,
+  draft: Draft,
+  { despiteClose = false }: InsertOptions = {},
+): Promise<Inserted | Stored> {
+  const { conversationId, senderId, kind, body, metadata, replyToSeq, subjectId, idempotencyKey } = draft
+  const print = idempotencyKey === null ? null : fingerprint([kind, body, metadata, replyToSeq])
+  // Whoever is acted for has not read what the service answers.
+  const movesRead = ctx.viewer.kind === 'user' && ctx.viewer.actingService === null
+  const [sent] = await query<Sent>(
+    `SELECT outcome, seq, version, created_at AS "createdAt", read_at AS "readAt"
+       FROM send_message($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    [
+      ...[conversationId, senderId, kind, body, metadata, replyToSeq, subjectId, idempotencyKey, print],
+      ...[movesRead, ctx.config.directMessages === 'contacts', despiteClose],
+    ],
+  )
+  const { outcome, seq, version, createdAt, readAt } = sent!
+  refuse(outcome)
+  if (outcome === 'DEDUPLICATED') return { message: null, storedSeq: seq }
+  return { message: { ...draft, seq, version, createdAt, editedAt: null, deletedAt: null }, readAt }
+}
+
+interface Sent {
+  outcome: 'SENT' | 'DEDUPLICATED' | 'KEY_REUSED' | 'NOT_FOUND' | 'CLOSED' | 'REFUSED' | 'NO_REPLY_TO'
+  seq: number
+  version: number
+  createdAt: Date
+  readAt: Date | null
+}
+
+/** Throws what an outcome means, unless there is a message. */
+function refuse(outcome: Sent['outcome']): void {
+  switch (outcome) {
+    case 'SENT':
+    case 'DEDUPLICATED':
+      return
+    case 'NOT_FOUND':
+      throw noConversation('conversationId')
+    case 'KEY_REUSED':
+      throw new ConflictError('This idempotencyKey was used with another message.', 'idempotencyKey')
+    case 'CLOSED':
+      throw new ConflictError('This conversation is closed.', 'conversationId')
+    case 'REFUSED':
+      throw takesNoMessages('conversationId')
+    case 'NO_REPLY_TO':
+      throw new NotFoundError('There is no such message to reply to.', 'replyToId')
+    default:
+      outcome satisfies never
+  }
+}
+
+/** Tells of a message, and of the receipt that came with it. After the commit. */
+export function announceMessage(ctx: RequestContext, { message, readAt }: Inserted): void {
+  const { conversationId: key, version, seq } = message
+  announce(ctx, { type: 'message', key, version, seq, message: payloadOf(message) })
+  if (!message.sender || !readAt) return
+  announce(ctx, { type: 'read', key, user: message.sender, lastReadSeq: seq, readAt: readAt.toISOString() })
+}
