@@ -45,6 +45,7 @@ test.each([
   [{ CORS_ORIGINS: 'https://a.example/path' }, 'CORS_ORIGINS must be origins'],
   [{ TRUST_PROXY: '-1' }, 'TRUST_PROXY must be a whole number from 0 to 10.'],
   [{ RATE_LIMIT: '1.5' }, 'RATE_LIMIT must be a whole number'],
+  [{ WEBHOOK_ALLOW_PRIVATE: 'yes' }, 'WEBHOOK_ALLOW_PRIVATE must be on or off.'],
   [{ GRAPHIQL: 'yes' }, 'GRAPHIQL must be on or off.'],
   [{ NODE_ENV: 'prod' }, 'NODE_ENV must be development, production or test.'],
   [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL must be trace'],

@@ -760,6 +760,7 @@ function aMessage(conversationId: string, some: Partial<MessagePayload> = {}): M
     body: 'Hello',
     metadata: {},
     replyToSeq: null,
+    subjectId: null,
     idempotencyKey: null,
     createdAt: '2030-01-02T03:04:05.678Z',
     editedAt: null,

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { settingDocs } from '../src/config.ts'
-import { renderConversations, renderReadme } from './support/docs.ts'
+import { renderActions, renderConversations, renderReadme, renderWebhooks } from './support/docs.ts'
 
 test('README.md quotes the settings and the examples as they are (npm run generate:docs)', async () => {
   const readme = await readFile('README.md', 'utf8')
@@ -12,6 +12,16 @@ test('README.md quotes the settings and the examples as they are (npm run genera
 test('docs/conversations.md has the table of permissions as the code has it (npm run generate:docs)', async () => {
   const text = await readFile('docs/conversations.md', 'utf8')
   expect(renderConversations(text)).toBe(text)
+})
+
+test('docs/actions.md has the tables of transitions as the code has them (npm run generate:docs)', async () => {
+  const text = await readFile('docs/actions.md', 'utf8')
+  expect(renderActions(text)).toBe(text)
+})
+
+test('docs/webhooks.md has the events, the tries and the verifier as the code has them (npm run generate:docs)', async () => {
+  const text = await readFile('docs/webhooks.md', 'utf8')
+  expect(await renderWebhooks(text)).toBe(text)
 })
 
 test('the map of the code names every folder of src', async () => {

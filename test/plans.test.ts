@@ -13,16 +13,32 @@ import { readReceipts } from '../src/features/reads/receipts.ts'
 import { encodeId } from '../src/lib/ids.ts'
 import { type Row, type Scene, send, startScene } from './features/support.ts'
 import {
+  AuditEntriesDocument,
+  type AuditEntriesQueryVariables,
+  BlockedUsersDocument,
+  BlockUserDocument,
+  ContactNodeDocument,
+  ContactsDocument,
+  type ContactsQueryVariables,
   DeleteMessageDocument,
+  DisputesDocument,
   EditMessageDocument,
+  JobUpdatesDocument,
   ListPageDocument,
   type ListPageQueryVariables,
   MarkReadDocument,
   MessagePageDocument,
+  PaymentsDocument,
+  RequestContactDocument,
   SearchUsersDocument,
   type SearchUsersQueryVariables,
   SendMessageDocument,
+  SetTypingDocument,
+  StartDirectConversationDocument,
+  SubjectNodesDocument,
+  UnblockUserDocument,
   UnreadDocument,
+  UpdateDisputeStatusDocument,
 } from './generated/graphql.ts'
 import type { TestClient } from './support/app.ts'
 import { isOfRequest } from './support/statements.ts'
@@ -41,7 +57,10 @@ const OF_VIEWER = 100
 /** One conversation of user 0 is long: so many messages, of which some were edited. */
 const LONG = 30_000
 const EDITED = 100
-const BIG = ['users', 'user_words', 'conversations', 'participants', 'messages', 'message_revisions', 'read_advances']
+const BIG = [
+  ...['users', 'user_words', 'conversations', 'participants', 'messages', 'message_revisions', 'read_advances'],
+  ...['disputes', 'payments', 'job_updates', 'contacts', 'blocks', 'audit_entries'],
+]
 
 let scene: Scene
 let viewer: TestClient
@@ -122,6 +141,7 @@ async function fill() {
     `INSERT INTO read_advances (conversation_id, user_id, seq, from_seq, read_at)
           SELECT conversation_id, user_id, last_read_seq, 0, now() FROM participants WHERE last_read_seq > 0`,
   )
+  await fillActions()
 }
 
 /** User 0 came into it after its first message; what was edited was so in the end. */
@@ -150,6 +170,45 @@ async function fillLong() {
 async function idOf(table: string, number: string): Promise<string> {
   const [row] = await scene.sql(`SELECT ${uuid(table, number)} AS id`)
   return String(row!.id)
+}
+
+/** One of each for each conversation; of the contacts and blocks, `OF_VIEWER` are those of user 0. */
+async function fillActions() {
+  const { sql } = scene
+  await sql(
+    `INSERT INTO disputes (id, conversation_id, seq, opened_by_id, reason)
+          SELECT ${uuid('d', 'n')}, ${uuid('c', 'n')}, 1, ${uuid('u', 'n')}, 'Reason' FROM generate_series(0, $1::int - 1) AS n`,
+    [CONVERSATIONS],
+  )
+  await sql(
+    `INSERT INTO payments (id, conversation_id, seq, amount, currency)
+          SELECT ${uuid('p', 'n')}, ${uuid('c', 'n')}, 2, 100, 'EUR' FROM generate_series(0, $1::int - 1) AS n`,
+    [CONVERSATIONS],
+  )
+  await sql(
+    `INSERT INTO job_updates (id, conversation_id, seq, status)
+          SELECT ${uuid('j', 'n')}, ${uuid('c', 'n')}, 3, 'Status' FROM generate_series(0, $1::int - 1) AS n`,
+    [CONVERSATIONS],
+  )
+  // Each is a pair of its own: of one who comes before the other by number.
+  const pairs = `(SELECT n, CASE WHEN n < ${OF_VIEWER} THEN 0 ELSE n END AS one, n + 1 AS other
+                    FROM generate_series(1, ${USERS} - 2) AS n) AS pairs`
+  await sql(
+    `INSERT INTO contacts (id, pair_key, requester_id, addressee_id, status, responded_at)
+          SELECT ${uuid('k', 'n')}, least(a, b)::text || '-' || greatest(a, b)::text,
+                 CASE WHEN n % 2 = 0 THEN a ELSE b END, CASE WHEN n % 2 = 0 THEN b ELSE a END, 'ACCEPTED', now()
+            FROM (SELECT n, ${uuid('u', 'one')} AS a, ${uuid('u', 'other')} AS b FROM ${pairs}) AS pair`,
+  )
+  await sql(
+    `INSERT INTO blocks (blocker_id, blocked_id)
+          SELECT CASE WHEN n % 2 = 0 THEN a ELSE b END, CASE WHEN n % 2 = 0 THEN b ELSE a END
+            FROM (SELECT n, ${uuid('u', 'one')} AS a, ${uuid('u', 'other')} AS b FROM ${pairs}) AS pair`,
+  )
+  await sql(
+    `INSERT INTO audit_entries (service, acted_for, operation, subject)
+          SELECT 'host', CASE WHEN n % 2 = 0 THEN ${uuid('u', 'n')} END, 'operation' || n % 20, '{}'
+            FROM generate_series(0, ${USERS} - 1) AS n`,
+  )
 }
 
 interface Plan {
@@ -192,7 +251,7 @@ async function wholeReads({ sql, values }: (typeof statements)[number]): Promise
 
 /** That none of the statements that were sent reads a big table as a whole. */
 async function expectIndexesOnly() {
-  const sent = statements.filter(({ sql }) => /^\s*(SELECT|WITH|UPDATE|INSERT|DELETE)/.test(sql))
+  const sent = statements.filter(({ sql }) => /^[\s(]*(SELECT|WITH|UPDATE|INSERT|DELETE)/.test(sql))
   expect(sent.length).toBeGreaterThan(0)
   for (const statement of sent) expect(await wholeReads(statement), statement.sql).toEqual([])
 }
@@ -338,4 +397,69 @@ describe('what live connections read:', () => {
     expect(await readReceipts(query, [long, await idOf('c', '0'), await idOf('c', '1')])).toHaveLength(3)
     await expectIndexesOnly()
   })
+})
+
+/** A conversation of the viewer, and the id of user `number`. */
+async function aConversation(): Promise<string> {
+  const { conversations } = await viewer.run(ListPageDocument, { first: 1 })
+  statements = []
+  return conversations!.edges[0]!.node.id
+}
+async function userIdOf(number: number): Promise<string> {
+  const [user] = await scene.sql(`SELECT ${uuid('u', '$1::int')} AS id`, [number])
+  return encodeId('User', String(user!.id))
+}
+
+test('disputes, payments and job updates, by conversation and by id', async () => {
+  const id = await aConversation()
+  const { conversation } = await viewer.run(DisputesDocument, { id })
+  const { node, cursor } = conversation!.disputes.edges[0]!
+  await viewer.run(DisputesDocument, { id, after: cursor })
+  await viewer.run(PaymentsDocument, { id })
+  await viewer.run(JobUpdatesDocument, { id })
+  await viewer.run(SubjectNodesDocument, { ids: [node.id] })
+  await scene.asService().run(UpdateDisputeStatusDocument, { input: { disputeId: node.id, status: 'UNDER_REVIEW' } })
+  await expectIndexesOnly()
+})
+
+test.each<ContactsQueryVariables>([{ first: 5 }, { status: 'ACCEPTED' }, { status: 'PENDING' }])(
+  'the list of contacts, %j',
+  async (variables) => {
+    const { contacts } = await viewer.run(ContactsDocument, variables)
+    const { endCursor } = contacts!.pageInfo
+    if (endCursor) await viewer.run(ContactsDocument, { ...variables, after: endCursor })
+    await expectIndexesOnly()
+  },
+)
+
+test('blocking, asking for contact, and writing to each other', async () => {
+  const userId = await userIdOf(USERS - 1)
+  const { blockedUsers } = await viewer.run(BlockedUsersDocument, { first: 5 })
+  await viewer.run(BlockedUsersDocument, { after: blockedUsers!.pageInfo.endCursor! })
+  await viewer.run(BlockUserDocument, { input: { userId } })
+  await viewer.run(UnblockUserDocument, { input: { userId } })
+  const { requestContact } = await viewer.run(RequestContactDocument, { input: { userId } })
+  await viewer.run(ContactNodeDocument, { id: requestContact!.contact.id })
+  const { startDirectConversation } = await viewer.run(StartDirectConversationDocument, { input: { userId } })
+  const conversationId = startDirectConversation!.conversation.id
+  await viewer.run(SendMessageDocument, { input: { conversationId, body: 'hello' } })
+  await viewer.run(SetTypingDocument, { input: { conversationId, isTyping: true } })
+  // What was inserted once is not inserted again.
+  statements = statements.filter(({ sql }) => !/INSERT INTO (conversations|participants)/.test(sql))
+  await expectIndexesOnly()
+})
+
+test.each([
+  ['all of it', async () => ({})],
+  ['of a user', async () => ({ actedForId: await userIdOf(2) })],
+  ['of an operation', async () => ({ operation: 'operation3' })],
+  ['of an operation that there is not', async () => ({ operation: 'none' })],
+])('the audit log, %s', async (_what, variables) => {
+  const asked: AuditEntriesQueryVariables = { first: 5, ...(await variables()) }
+  statements = []
+  const host = scene.asService()
+  const { auditEntries } = await host.run(AuditEntriesDocument, asked)
+  const { endCursor } = auditEntries!.pageInfo
+  if (endCursor) await host.run(AuditEntriesDocument, { ...asked, after: endCursor })
+  await expectIndexesOnly()
 })

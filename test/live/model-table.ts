@@ -81,7 +81,7 @@ export function createTable({ founders = [], pageSize = 500 }: { founders?: stri
       const seq = state.messages.length + 1
       const message: MessageRow = {
         ...{ conversationId: CONVERSATION, seq, version, senderId, sender: null, kind: 'TEXT', body: `sent ${seq}` },
-        ...{ metadata: {}, replyToSeq: null, idempotencyKey: null },
+        ...{ metadata: {}, replyToSeq: null, subjectId: null, idempotencyKey: null },
         ...{ createdAt: new Date(0), editedAt: null, deletedAt: null },
       }
       state.messages.push(message)

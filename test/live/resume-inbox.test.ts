@@ -87,7 +87,7 @@ async function changesUntil(stream: Stream<InboxUpdatedSubscription>, last: stri
 
 async function insertMessages(conversationId: string, many: number): Promise<void> {
   await here.sql(
-    `SELECT send_message($1, NULL, 'SYSTEM', 'inserted', '{}', NULL, NULL, NULL, false) FROM generate_series(1, $2)`,
+    `SELECT send_message($1, NULL, 'SYSTEM', 'inserted', '{}', NULL, NULL, NULL, NULL, false, false, false) FROM generate_series(1, $2)`,
     [uuidOf(conversationId), many],
   )
 }
@@ -97,7 +97,7 @@ async function holdSend(conversationId: string, body: string) {
   const client = new pg.Client(here.databaseUrl)
   await client.connect()
   await client.query('BEGIN')
-  await client.query(`SELECT send_message($1, NULL, 'SYSTEM', $2, '{}', NULL, NULL, NULL, false)`, [
+  await client.query(`SELECT send_message($1, NULL, 'SYSTEM', $2, '{}', NULL, NULL, NULL, NULL, false, false, false)`, [
     uuidOf(conversationId),
     body,
   ])

@@ -123,7 +123,7 @@ function randomOf(seed: number) {
 /** Inserts messages as sending does, many at once; the nodes are not told. */
 async function insertMessages(count: number, body = 'inserted'): Promise<void> {
   await here.sql(
-    `SELECT send_message($1, NULL, 'SYSTEM', $2, '{}', NULL, NULL, NULL, false) FROM generate_series(1, $3)`,
+    `SELECT send_message($1, NULL, 'SYSTEM', $2, '{}', NULL, NULL, NULL, NULL, false, false, false) FROM generate_series(1, $3)`,
     [uuidOf(id), body, count],
   )
 }

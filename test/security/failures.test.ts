@@ -80,7 +80,8 @@ describe('46 authentication that hangs', () => {
     const socket = await openSocket(app.url)
     const begun = performance.now()
     socket.send({ type: 'connection_init', payload: { authorization } })
-    expect((await socket.closed).code).toBe(4408)
+    // The first where it hangs in a connection that there is, the second where a new one is not to be had.
+    expect([4408, 1013]).toContain((await socket.closed).code)
     expect(performance.now() - begun).toBeLessThan(25_000)
   })
 

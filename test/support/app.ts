@@ -4,6 +4,7 @@ import { type Client, createClient } from 'graphql-ws'
 import WebSocket from 'ws'
 import { type App, createApp, type Overrides } from '../../src/app.ts'
 import { parseConfig } from '../../src/config.ts'
+import type { OnStatement } from '../../src/db/client.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { mintToken } from '../../src/lib/token.ts'
 import { createTestDatabase } from './database.ts'
@@ -68,7 +69,12 @@ export async function startApp({ env = {}, overrides = {}, databaseUrl }: TestOp
     ...env,
   })
   const begun = createCounter()
-  const app: App = createApp(config, { log: createLogger(config.logLevel), onSubscribed: begun.raise, ...overrides })
+  const app: App = createApp(config, {
+    log: createLogger(config.logLevel),
+    onSubscribed: begun.raise,
+    ...overrides,
+    ...(overrides.onStatement && { onStatement: withoutPolling(overrides.onStatement) }),
+  })
   const { url } = await app.listen()
   const clients: Client[] = []
   const clock = overrides.clock ?? { now: () => Date.now() }
@@ -90,6 +96,13 @@ export async function startApp({ env = {}, overrides = {}, databaseUrl }: TestOp
       await app.close()
       await database?.drop()
     },
+  }
+}
+
+/** What the server asks by itself every second belongs to no request. */
+function withoutPolling(onStatement: OnStatement): OnStatement {
+  return (sql, values) => {
+    if (!sql.includes('webhook_streams')) onStatement(sql, values)
   }
 }
 

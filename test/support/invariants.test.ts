@@ -31,6 +31,11 @@ function insertRevision(seq: number, version: number): string {
           VALUES (${direct}, ${seq}, ${version}, 'before', now())`
 }
 
+function insertDispute(status: string): string {
+  return `INSERT INTO disputes (id, conversation_id, seq, reason, status)
+          VALUES (gen_random_uuid(), ${direct}, 1, 'reason', '${status}')`
+}
+
 /** One way to break each. */
 const FAULTS: Record<keyof typeof INVARIANTS, string> = {
   'I4: the seqs of a conversation are 1 to n': `DELETE FROM messages WHERE seq = 3`,
@@ -61,6 +66,16 @@ const FAULTS: Record<keyof typeof INVARIANTS, string> = {
     UPDATE messages SET edited_at = now() WHERE conversation_id = ${direct} AND seq = 1`,
   'what a message said before carries an earlier version, and says something': insertRevision(1, 1000000),
   'replies are to earlier messages': `UPDATE messages SET reply_to_seq = seq WHERE conversation_id = ${direct}`,
+  'I18: each dispute, payment and job update has its first message where it says': insertDispute('OPEN'),
+  'I18: each change of a dispute, payment or job update has one message': `
+    ${insertDispute('RESOLVED')};
+    UPDATE messages SET kind = 'DISPUTE', subject_id = (SELECT id FROM disputes)
+     WHERE conversation_id = ${direct} AND seq = 1`,
+  'I18: each message of a kind that tells of something has it, and no other does': `
+    UPDATE messages SET kind = 'PAYMENT' WHERE conversation_id = ${direct} AND seq = 1`,
+  'contacts are of two, whose ids are the key, and answered or not': `
+    INSERT INTO contacts (id, pair_key, requester_id, addressee_id)
+    SELECT gen_random_uuid(), 'key', one.id, other.id FROM users one, users other WHERE one.id < other.id LIMIT 1`,
   'users are found by their words': `DELETE FROM user_words WHERE word = 'ada'`,
 }
 

@@ -7,6 +7,19 @@ const STAMPS = `(
    UNION ALL SELECT conversation_id, version FROM participants
    UNION ALL SELECT conversation_id, version FROM messages)`
 
+/** What messages tell of, and how many of them there are, at least and at most, by how far it has come. */
+const SUBJECTS = `(
+  SELECT 'DISPUTE'::message_kind AS kind, id, conversation_id, seq, status::text,
+         CASE WHEN status = 'OPEN' THEN 1 ELSE 2 END AS fewest,
+         CASE WHEN status = 'OPEN' THEN 1 WHEN status = 'UNDER_REVIEW' THEN 2 ELSE 3 END AS most FROM disputes
+   UNION ALL
+  SELECT 'PAYMENT', id, conversation_id, seq, status::text,
+         CASE WHEN status = 'INITIATED' THEN 1 WHEN status = 'REFUNDED' THEN 3 ELSE 2 END,
+         CASE WHEN status = 'INITIATED' THEN 1 WHEN status = 'PROCESSING' THEN 2 WHEN status = 'REFUNDED' THEN 4
+              ELSE 3 END FROM payments
+   UNION ALL
+  SELECT 'JOB_UPDATE', id, conversation_id, seq, status, 1, 1 FROM job_updates)`
+
 export const INVARIANTS = {
   'I4: the seqs of a conversation are 1 to n': `
     SELECT c.id, c.last_seq, min(m.seq), max(m.seq), count(m.seq)
@@ -118,6 +131,31 @@ export const INVARIANTS = {
 
   'replies are to earlier messages': `
     SELECT conversation_id, seq, reply_to_seq FROM messages WHERE reply_to_seq NOT BETWEEN 1 AND seq - 1`,
+
+  'I18: each dispute, payment and job update has its first message where it says': `
+    SELECT s.kind, s.id, s.seq FROM ${SUBJECTS} AS s
+     WHERE NOT EXISTS (SELECT FROM messages m WHERE m.conversation_id = s.conversation_id AND m.seq = s.seq
+                          AND m.subject_id = s.id AND m.kind = s.kind)
+        OR EXISTS (SELECT FROM messages m WHERE m.conversation_id = s.conversation_id AND m.seq < s.seq
+                      AND m.subject_id = s.id)`,
+
+  'I18: each change of a dispute, payment or job update has one message': `
+    SELECT s.kind, s.id, s.status, count(m.seq) FROM ${SUBJECTS} AS s
+      LEFT JOIN messages m ON m.conversation_id = s.conversation_id AND m.subject_id = s.id
+     GROUP BY s.kind, s.id, s.status HAVING count(m.seq) NOT BETWEEN min(s.fewest) AND min(s.most)`,
+
+  'I18: each message of a kind that tells of something has it, and no other does': `
+    SELECT m.conversation_id, m.seq, m.kind, m.subject_id FROM messages m
+     WHERE (m.kind IN ('DISPUTE', 'PAYMENT', 'JOB_UPDATE')) <> (m.subject_id IS NOT NULL)
+        OR (m.subject_id IS NOT NULL AND NOT EXISTS (
+             SELECT FROM ${SUBJECTS} AS s
+              WHERE s.id = m.subject_id AND s.kind = m.kind AND s.conversation_id = m.conversation_id))`,
+
+  'contacts are of two, whose ids are the key, and answered or not': `
+    SELECT id, pair_key, status, responded_at, is_hidden FROM contacts
+     WHERE pair_key <> least(requester_id, addressee_id)::text || '-' || greatest(requester_id, addressee_id)::text
+        OR requester_id = addressee_id OR (status = 'PENDING') <> (responded_at IS NULL)
+        OR (is_hidden AND status <> 'PENDING')`,
 
   'users are found by their words': `
     SELECT u.id, u.words FROM users u

@@ -86,9 +86,8 @@ describe('a deactivated user', () => {
     const group = await createGroup(ada, 'cy', 'di')
     await deactivate()
     const refused = [
-      await ada.execute(StartDirectConversationDocument, { input: { externalId: 'bo' } }),
-      await ada.execute(StartDirectConversationDocument, { input: { userId: boId } }),
       await scene.as('cy').execute(StartDirectConversationDocument, { input: { externalId: 'bo' } }),
+      await scene.as('cy').execute(StartDirectConversationDocument, { input: { userId: boId } }),
       await ada.execute(SendMessageDocument, { input: { conversationId, body: 'are you there?' } }),
       await host.execute(SendMessageDocument, { input: { conversationId, body: 'of the system' } }),
       await ada.execute(AddParticipantsDocument, { input: { conversationId: group, externalIds: ['bo'] } }),
@@ -98,13 +97,15 @@ describe('a deactivated user', () => {
       }),
       await ada.execute(OpenConversationDocument, { input: { kind: 'GENERAL', participantIds: [boId] } }),
     ]
-    const fields = ['externalId', 'userId', 'externalId', 'conversationId', 'conversationId']
+    const fields = ['externalId', 'userId', 'conversationId', 'conversationId']
     fields.push('externalIds', 'userIds', 'participantExternalIds', 'participantIds')
     for (const [index, { errors }] of refused.entries()) {
       expect(errors).toHaveLength(1)
       expect(errors![0]!.message).toBe('This user takes no messages.')
       expect(errors![0]!.extensions).toEqual({ code: 'FORBIDDEN', field: fields[index] })
     }
+    // What was written before can still be read.
+    expect(await startDirect(ada, 'bo')).toBe(conversationId)
     await reactivate()
     await send(ada, conversationId, 'welcome back')
   })
