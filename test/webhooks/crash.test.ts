@@ -106,7 +106,11 @@ function howTo(number: number): 'take' | 'fail' | 'redirect' | 'break' | 'hang' 
 /** Lets time pass: whatever waits for its next try is due. */
 const passTime = () => client.query('UPDATE webhook_streams SET due_at = now() WHERE due_at > now()')
 /** The minute after which a node that was killed has lost its claims. Those of others are lost too, which may be as well. */
-const endClaims = () => client.query('UPDATE webhook_streams SET claimed_until = NULL')
+/** Locked in the order in which nodes lock them. */
+const endClaims = () =>
+  client.query(`WITH held AS MATERIALIZED (SELECT s.ctid FROM webhook_streams s WHERE s.claimed_until IS NOT NULL
+                  ORDER BY s.endpoint_id, s.stream_id FOR UPDATE)
+                UPDATE webhook_streams s SET claimed_until = NULL FROM held WHERE s.ctid = held.ctid`)
 
 const rowsQuery = `
   SELECT d.id, e.url, d.stream_id AS stream, (d.reference->>'seq')::int AS seq, d.status,

@@ -130,7 +130,9 @@ test('while one conversation waits, others are delivered', async () => {
   expect(statuses).toEqual(['PENDING', 'PENDING', 'DELIVERED'])
 })
 
-test('after ten tries in three days a delivery is dead, the next has its turn, and the dead one can be sent again', async () => {
+test('after ten tries in three days a delivery is dead, the next has its turn, and the dead one can be sent again', {
+  timeout: 180_000,
+}, async () => {
   const { endpointId } = await listenHere()
   scene.receiver.answer = (request, response) =>
     void response.writeHead(request.text.includes('poison') ? 500 : 204).end()

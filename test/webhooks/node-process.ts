@@ -11,7 +11,7 @@ import type { Make } from './nodes.ts'
 import { ALLOW_PRIVATE } from './support.ts'
 
 /** For receivers that hang. */
-const TIMEOUT_MS = 1_000
+const TIMEOUT_MS = 5_000
 
 const [databaseUrl, make] = process.argv.slice(2) as [string, Make]
 

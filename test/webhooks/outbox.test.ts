@@ -15,7 +15,7 @@ const [E1, E2] = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-80
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  db = await openDb({ url: database.url, poolSize: 4, log: createLogger('silent') })
+  db = await openDb({ url: database.url, poolSize: 4, log: createLogger('silent'), unhurried: true })
   await db.query(`INSERT INTO conversations (id, kind, version, details_version)
                   SELECT md5('c' || n)::uuid, 'GENERAL', 1, 1 FROM generate_series(1, 40) AS n`)
 })
@@ -140,7 +140,7 @@ test('no stream is put to sleep past an event that is being written', async () =
         )
         expect(waits).toHaveLength(1)
       },
-      { timeout: 4_000, interval: 10 },
+      { timeout: 15_000, interval: 10 },
     )
   })
   const next = await finished!

@@ -26,7 +26,7 @@ beforeAll(async () => {
   ;({ endpointId } = await listen(scene, 'https://192.0.2.1.example/', ['message.added']))
   await scene.sql('UPDATE webhook_endpoints SET disabled_at = now()')
   await fill(uuidOf(endpointId))
-}, 300_000)
+}, 900_000)
 afterAll(() => scene.close())
 beforeEach(() => {
   statements = []

@@ -33,16 +33,21 @@ export const FIRST = `
       WHERE w.endpoint_id = wanted.endpoint_id AND w.stream_id = wanted.stream_id AND w.status = 'PENDING'
       ORDER BY w.position LIMIT 1) AS d`
 
-/** The streams are locked in one order, the one in which an event takes those of its endpoints. */
-export const FINISH = `
+const FINISH = (waits: boolean) => `
   SELECT turn.n::int - 1 AS key,
          finish_webhook_try(endpoint, stream, until, position, wait_ms, seconds, at, http_status, error, duration_ms,
                             status) AS until
-    FROM (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::int[],
+    FROM (SELECT given.* FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::int[],
                                $7::timestamptz[], $8::int[], $9::text[], $10::int[], $11::delivery_status[])
                    WITH ORDINALITY AS given (endpoint, stream, until, position, wait_ms, seconds, at, http_status,
                                              error, duration_ms, status, n)
-           ORDER BY endpoint, stream OFFSET 0) AS turn`
+           CROSS JOIN LATERAL (SELECT FROM webhook_streams s WHERE s.endpoint_id = endpoint AND s.stream_id = stream
+                                 FOR UPDATE ${waits ? '' : 'SKIP LOCKED'}) AS locked OFFSET 0) AS turn`
+
+/** Notes those whose streams nobody else is at, so that none waits for another's conversation. */
+export const FINISH_FREE = FINISH(false)
+/** Waits for the stream: for one alone. */
+export const FINISH_ONE = FINISH(true)
 
 /** The receiver said that it is gone; unless the endpoint is at another address now. */
 export const SWITCH_OFF =

@@ -1,7 +1,7 @@
 import type { Db } from '../../db/client.ts'
 import { createBatcher } from '../../lib/batch.ts'
 import type { EventType } from './event-types.ts'
-import { CLAIM, FINISH, FIRST, SWITCH_OFF } from './outbox-statements.ts'
+import { CLAIM, FINISH_FREE, FINISH_ONE, FIRST, SWITCH_OFF } from './outbox-statements.ts'
 import type { Answer, Verdict } from './retries.ts'
 
 // The outbox as the worker sees it. Times are the database's, so that nodes whose clocks differ agree.
@@ -88,10 +88,14 @@ export function createOutbox({ query }: Pick<Db, 'query'>): Outbox {
     return claims.map((_, index) => byKey.get(index) ?? null)
   }
 
-  const note = createBatcher(noteTries, ({ claim }: Turn) => claim.endpointId + claim.streamId)
+  const noteFree = createBatcher(
+    (turns: readonly Turn[]) => noteTries(FINISH_FREE, turns),
+    ({ claim }: Turn) => claim.endpointId + claim.streamId,
+  )
 
-  async function noteTries(turns: readonly Turn[]): Promise<(Date | null)[]> {
-    const rows = await query<{ key: number; until: Date | null }>(FINISH, [
+  /** Undefined: the stream is another's just now, or no more. */
+  async function noteTries(statement: string, turns: readonly Turn[]): Promise<(Date | null | undefined)[]> {
+    const rows = await query<{ key: number; until: Date | null }>(statement, [
       turns.map(({ claim }) => claim.endpointId),
       turns.map(({ claim }) => claim.streamId),
       turns.map(({ claim }) => claim.until),
@@ -105,7 +109,14 @@ export function createOutbox({ query }: Pick<Db, 'query'>): Outbox {
       turns.map(({ tried }) => tried.verdict.status),
     ])
     const byKey = new Map(rows.map(({ key, until }) => [key, until]))
-    return turns.map((_, index) => byKey.get(index) ?? null)
+    return turns.map((_, index) => byKey.get(index))
+  }
+
+  async function note(turn: Turn): Promise<Date | null> {
+    const until = await noteFree(turn)
+    if (until !== undefined) return until
+    const [alone] = await noteTries(FINISH_ONE, [turn])
+    return alone ?? null
   }
 
   return {

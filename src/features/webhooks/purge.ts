@@ -10,6 +10,7 @@ export async function purgeWebhooks({ query }: Pick<Db, 'query'>, clock: Clock):
   const before = new Date(clock.now() - KEEP_MS)
   while ((await query(PURGE_OLD, [before, BATCH])).length > 0) {}
   while ((await query(PURGE_DELETED, [BATCH])).length > 0) {}
+  while ((await query(PURGE_DELETED_STREAMS, [BATCH])).length > 0) {}
   // An event that was under way when the endpoint was deleted may still have come.
   await query(`DELETE FROM webhook_endpoints e WHERE e.deleted_at IS NOT NULL
                   AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.endpoint_id = e.id)`)
@@ -31,3 +32,9 @@ const PURGE_DELETED = `
        SELECT d.position FROM webhook_deliveries d
         WHERE d.endpoint_id = e.id ORDER BY d.status, d.position LIMIT $1) AS any_of
      WHERE e.deleted_at IS NOT NULL)) RETURNING position`
+
+const PURGE_DELETED_STREAMS = `
+  DELETE FROM webhook_streams WHERE ctid = ANY (ARRAY(
+    SELECT any_of.ctid FROM webhook_endpoints e
+     CROSS JOIN LATERAL (SELECT s.ctid FROM webhook_streams s WHERE s.endpoint_id = e.id LIMIT $1) AS any_of
+     WHERE e.deleted_at IS NOT NULL)) RETURNING endpoint_id`

@@ -73,11 +73,22 @@ export function createPoster({ allowPrivate, resolve = lookup, timeoutMs = TIMEO
     const agent = agents[url.protocol as keyof typeof agents]
     const length = { 'content-length': Buffer.byteLength(body) }
     return new Promise((resolve, reject) => {
-      const sent = request(url, { method: 'POST', agent, signal, headers: { ...headers, ...length } }, resolve)
+      let isAnswered = false
+      function answered(response: http.IncomingMessage) {
+        isAnswered = true
+        resolve(response)
+      }
+      const sent = request(url, { method: 'POST', agent, signal, headers: { ...headers, ...length } }, answered)
       sent.on('error', (error: NodeJS.ErrnoException) => {
         // The receiver had just closed a connection that was kept: that says nothing of this request.
-        if (sent.reusedSocket && error.code === 'ECONNRESET') resolve(send({ url: text, headers, body }, signal))
-        else reject(error)
+        if (!isAnswered && sent.reusedSocket && error.code === 'ECONNRESET') {
+          send({ url: text, headers, body }, signal).then(resolve, reject)
+        } else reject(error)
+      })
+      // Without a listener, Node ends the connection of a receiver that would speak another protocol, and tells nobody.
+      sent.on('upgrade', (response, socket) => {
+        socket.destroy()
+        resolve(response)
       })
       sent.end(body)
     })

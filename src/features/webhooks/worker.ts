@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { AppContext } from '../../context.ts'
 import { deliverFirst } from './deliver.ts'
 import { type Claim, createOutbox, type Outbox } from './outbox.ts'
@@ -118,9 +119,10 @@ export function startWebhookWorker(app: AppContext, overrides: WebhookOverrides 
       clearInterval(polling)
       clearInterval(purging)
       clearTimeout(gathering)
-      await looking
       const abort = setTimeout(() => poster.abort(), GRACE_MS)
-      await Promise.all(working)
+      // Not for a database that doesn't answer: what was claimed there is another node's in a minute.
+      const idle = (looking ?? Promise.resolve()).then(() => Promise.all(working))
+      await Promise.race([idle, delay(GRACE_MS + 1_000, undefined, { ref: false })])
       clearTimeout(abort)
       poster.abort()
     },
