@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader'
 
-/** The most that goes together. */
+/** The most that goes together, if nothing else is said. */
 const MAX_BATCH = 500
 
 /**
@@ -11,6 +11,7 @@ const MAX_BATCH = 500
 export function createBatcher<Key, Value>(
   load: (keys: readonly Key[]) => Promise<Value[]>,
   nameOf: (key: Key) => string,
+  maxBatch = MAX_BATCH,
 ): (key: Key) => Promise<Value> {
   let underWay: Promise<unknown> = Promise.resolve()
   const loader = new DataLoader<Key, Value>(
@@ -21,7 +22,7 @@ export function createBatcher<Key, Value>(
     },
     {
       cache: false,
-      maxBatchSize: MAX_BATCH,
+      maxBatchSize: maxBatch,
       batchScheduleFn: (dispatch) => void underWay.then(() => setImmediate(dispatch)),
     },
   )

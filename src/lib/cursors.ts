@@ -28,6 +28,8 @@ const READER = new RegExp(`^r\\.(${TIME})\\.(${UUID})$`)
 const MAX_SEQ = 2 ** 31 - 2
 /** xid8 is unsigned, but no server gets beyond this. */
 const MAX_XID = 2n ** 62n
+/** More than there are connections to any server, and so transactions under way. */
+const MAX_XIDS = 5_000
 
 const shortUuid = (uuid: string) => Buffer.from(uuid.replaceAll('-', ''), 'hex').toString('base64url')
 
@@ -96,7 +98,14 @@ export function parseInboxCursor(cursor: string, field: string): { epoch: string
   const within = xids.every((xid) => xid >= BigInt(xmin!) && xid < BigInt(xmax!))
   // PostgreSQL takes no xid whose lower 32 bits are 0.
   const isNone = [xmin!, xmax!].some((xid) => BigInt.asUintN(32, BigInt(xid)) === 0n)
-  if (isNone || BigInt(xmin!) > BigInt(xmax!) || BigInt(xmax!) > MAX_XID || !ascending || !within) {
+  if (
+    isNone ||
+    xids.length > MAX_XIDS ||
+    BigInt(xmin!) > BigInt(xmax!) ||
+    BigInt(xmax!) > MAX_XID ||
+    !ascending ||
+    !within
+  ) {
     throw new BadUserInputError(`${field} is not a cursor of this list.`, field)
   }
   return { epoch: epoch!, snapshot: `${xmin}:${xmax}:${xids.join(',')}` }

@@ -23,11 +23,13 @@ export async function conversationEvents(
   ctx: RequestContext,
   args: { conversationId: string; after?: string | null | undefined },
 ): Promise<AsyncIterableIterator<ConversationHappening>> {
+  // The one that all this is read from: a stream that outlives a change of history must not speak for the next one.
+  const { epoch } = ctx.db
   const view = await requireLiveConversation(ctx, args.conversationId)
   const conversationId = view.id
   const at = ({ version, seq }: Position) => ({
     conversationId,
-    cursor: conversationCursor(ctx.db.epoch, conversationId, version, seq),
+    cursor: conversationCursor(epoch, conversationId, version, seq),
   })
   let after: Position | undefined
   try {

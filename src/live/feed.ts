@@ -1,7 +1,7 @@
 import type { ConversationEvent, MessagePayload, ParticipantPayload } from '../bus/topics.ts'
 import type { Change, ChangeBody, Changes, Ended, Position } from '../features/conversations/changes.ts'
 import { messageOf } from '../features/messages/message.ts'
-import type { Receipt } from '../features/reads/receipts.ts'
+import { MAX_RECEIPTS, type Receipt } from '../features/reads/receipts.ts'
 import type { UserProfile } from '../features/users/user.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
@@ -64,6 +64,15 @@ export function createFeed(conversationId: string, deps: FeedDeps): Feed {
     for (const subscriber of subscribers) subscriber(conversationId, event)
   }
 
+  function endStays(ended: Ended) {
+    tell({ type: 'ended', ended })
+    if (ended === 'ALL') return
+    const forget = (known: Map<string, Receipt>) => {
+      for (const { userId } of ended) known.delete(userId)
+    }
+    receipts?.then(forget, () => {})
+  }
+
   function pass(change: Change) {
     if (change.type === 'message' && change.message.senderId) stopTyping(change.message.senderId)
     tell(change)
@@ -85,7 +94,7 @@ export function createFeed(conversationId: string, deps: FeedDeps): Feed {
   }
 
   function take({ changes, ended }: Step) {
-    if (ended.length > 0) tell({ type: 'ended', ended })
+    if (ended.length > 0) endStays(ended)
     for (const { version, change } of changes) {
       at = { version, seq: change.type === 'message' ? Math.max(at!.seq, change.message.seq) : at!.seq }
       pass({ ...change, position: at })
@@ -102,7 +111,7 @@ export function createFeed(conversationId: string, deps: FeedDeps): Feed {
       const { changes, ended, to, more } = await readChanges(conversationId, after)
       if (closed) return
       // Before the messages, so that nobody gets what was sent after access ended, be it anew since.
-      if (ended.length > 0) tell({ type: 'ended', ended })
+      if (ended.length > 0) endStays(ended)
       for (const change of changes) pass(change)
       at = to
       // Events come after their commit, so a table that has none of it tells of another history: it is the truth.
@@ -200,7 +209,7 @@ export function createFeed(conversationId: string, deps: FeedDeps): Feed {
       drain()
     },
     hasPassed: (version) => at !== null && at.version >= version,
-    receipts: async () => [...(await loadReceipts()).values()],
+    receipts: async () => newestOf([...(await loadReceipts()).values()]),
     compareReceipts,
     close() {
       closed = true
@@ -232,5 +241,8 @@ function stepOfParticipants(from: number, participants: readonly ParticipantPayl
     .map(({ version, change }) => ({ userId: change.userId, version }))
   return { changes, ended }
 }
+
+const newestOf = (receipts: Receipt[]) =>
+  receipts.sort((one, other) => other.readAt.getTime() - one.readAt.getTime()).slice(0, MAX_RECEIPTS)
 
 const byUser = (receipts: readonly Receipt[]) => new Map(receipts.map((receipt) => [receipt.userId, receipt]))

@@ -85,7 +85,7 @@ export async function followConversation<Item>(
     reader.start({ userId: view.viewerId, since: view.version, from: visibleFrom(view) }, from)
     if (!after) {
       reader.goLive()
-      sayCaughtUp()
+      if (reader.isLive()) sayCaughtUp()
     }
   } catch (error) {
     queue.end()

@@ -1,7 +1,7 @@
 import type { InboxChange } from './inbox.ts'
 
-/** From the least to the most telling: of what is gathered, the last wins. */
-const CHANGES = ['STATE', 'ACTIVITY', 'JOINED', 'LEFT'] as const satisfies InboxChange[]
+/** How telling each is: of what is gathered the most telling wins, and of coming and going the later. */
+const RANKS: Record<InboxChange, number> = { STATE: 0, ACTIVITY: 1, JOINED: 2, LEFT: 2 }
 
 /** How often one conversation is told of at most. */
 const GATHER_MS = 1_000
@@ -33,7 +33,7 @@ export function createGather(passOn: (conversationId: string, change: InboxChang
     add(conversationId, change) {
       const entry = resting.get(conversationId)
       if (!entry) tell(conversationId, change)
-      else if (!entry.change || CHANGES.indexOf(change) > CHANGES.indexOf(entry.change)) entry.change = change
+      else if (!entry.change || RANKS[change] >= RANKS[entry.change]) entry.change = change
     },
     waiting: () => [...resting].filter(([, { change }]) => change).map(([conversationId]) => conversationId),
     close() {

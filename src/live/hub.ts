@@ -17,6 +17,7 @@ import {
 import { type Receipt, readReceipts } from '../features/reads/receipts.ts'
 import { createBatcher } from '../lib/batch.ts'
 import type { Clock } from '../lib/clock.ts'
+import { UnavailableError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Faults } from './faults.ts'
 import { createFeed, type Feed, type FeedSubscriber } from './feed.ts'
@@ -64,6 +65,8 @@ export interface Hub {
   close(): Promise<void>
 }
 
+/** Pages of what was missed that one statement reads. */
+const PAGES_AT_ONCE = 50
 /** How often the feeds are compared with the table while the bus is away, in milliseconds. */
 const COMPARE_MS = 1_000
 /** The same while it is up, every so many times: an event that was lost comes 5 s late at most. */
@@ -100,6 +103,7 @@ export function createHub({ bus, db, shards, log, clock, faults = {} }: HubDeps)
   const changesOf = createBatcher(
     (keys: readonly ChangesKey[]) => readChanges(db.query, keys),
     ({ conversationId, after }) => `${conversationId} ${after.version} ${after.seq}`,
+    PAGES_AT_ONCE,
   )
   const placesOf = createBatcher(
     (ids: readonly string[]) => readPlaces(db.query, ids),
@@ -268,6 +272,9 @@ export function createHub({ bus, db, shards, log, clock, faults = {} }: HubDeps)
         await Promise.all(added.map((id) => topics.listen(conversationTopic(id, shards))))
         const heads = added.length === 1 ? [await readHead(added[0]!)] : await readHeads(added)
         for (const head of heads) if (head) feeds.get(head.id)?.head({ version: head.version, seq: head.seq })
+        const isFollowed = added.every((id) => feeds.get(id)?.subscribers.has(subscriber))
+        // The database turned out to have another history meanwhile.
+        if (!isFollowed) throw new UnavailableError('The subscription was broken off. Subscribe again.')
       } catch (error) {
         unfollow(added, subscriber)
         throw error

@@ -1,4 +1,3 @@
-import type { Db } from '../db/client.ts'
 import { inboxCursor } from '../lib/cursors.ts'
 import type { Gather } from './gather.ts'
 import type { Hub } from './hub.ts'
@@ -18,13 +17,13 @@ export interface InboxCursor {
  * feeds to be as far as the table gives a new one, once what was gathered by then has been told too.
  */
 export function createInboxCursor(
-  db: Pick<Db, 'epoch'>,
+  epoch: string,
   since: string,
   live: Pick<Hub, 'comparisons' | 'lastComparison'>,
   gather: Pick<Gather, 'waiting'>,
   inbox: Pick<Inbox, 'isSettled'>,
 ): InboxCursor {
-  let cursor = inboxCursor(db.epoch, since)
+  let cursor = inboxCursor(epoch, since)
   /** The last comparison that is of no use, as it began before the list was followed. */
   let last = Number.POSITIVE_INFINITY
   let next: { snapshot: string; untold: Set<string> } | null = null
@@ -37,7 +36,7 @@ export function createInboxCursor(
     },
     current() {
       if (next?.untold.size === 0) {
-        cursor = inboxCursor(db.epoch, next.snapshot)
+        cursor = inboxCursor(epoch, next.snapshot)
         next = null
       }
       const comparison = live.lastComparison()

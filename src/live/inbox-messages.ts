@@ -1,8 +1,9 @@
 import { type RequestContext, requireUser } from '../context.ts'
+import { RESUME_MAX } from '../features/conversations/changes.ts'
 import type { MessageRow } from '../features/messages/message.ts'
 import { followInbox } from './inbox.ts'
 import { createQueue } from './queue.ts'
-import { RESUME_MAX, snapshotOf, tooOld } from './resume.ts'
+import { snapshotOf, tooOld } from './resume.ts'
 
 /**
  * The new messages of all of the viewer's conversations; with an inbox cursor, those too that the cursor's answer could

@@ -21,6 +21,8 @@ export async function inboxUpdates(
   after: string | null | undefined,
 ): Promise<AsyncIterableIterator<InboxUpdate>> {
   const viewer = requireUser(ctx)
+  // The one that all this is read from, whatever comes after it.
+  const { epoch } = ctx.db
   // Taken before the stream begins: resuming from it may repeat, and omits nothing.
   const since = after == null ? await ctx.live.readSnapshot() : await snapshotOf(ctx, after)
   const gather = createGather((conversationId, change) => {
@@ -42,11 +44,14 @@ export async function inboxUpdates(
     },
     changed: gather.add,
   })
-  const cursors = createInboxCursor(ctx.db, since, ctx.live, gather, inbox)
-  await inbox.ready
-  if (after != null) {
-    const missed = await ctx.live.readListChanges({ userId: viewer.id, since })
+  const cursors = createInboxCursor(epoch, since, ctx.live, gather, inbox)
+  try {
+    await inbox.ready
+    const missed = after == null ? [] : await ctx.live.readListChanges({ userId: viewer.id, since })
     for (const { conversationId, change } of missed) gather.add(conversationId, change)
+  } catch (error) {
+    queue.end()
+    throw error
   }
   cursors.begin()
   return queue.iterator

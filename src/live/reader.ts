@@ -1,5 +1,6 @@
 import type { Change, Changes, Ended, Position } from '../features/conversations/changes.ts'
 import type { MessageRow } from '../features/messages/message.ts'
+import { MAX_RECEIPTS } from '../features/reads/receipts.ts'
 import type { Faults } from './faults.ts'
 import type { FeedEvent } from './feed.ts'
 
@@ -41,7 +42,6 @@ export interface ReaderTo {
 
 /** What may be held; beyond it the table is read once more. */
 const MAX_HELD = 1_000
-const MAX_RECEIPTS = 100
 
 export function createReader({ readChanges, pass, end, faults }: ReaderTo): Reader {
   let place: Place | null = null
@@ -56,7 +56,7 @@ export function createReader({ readChanges, pass, end, faults }: ReaderTo): Read
     if (state === 'over') return
     if (held.length < MAX_HELD) return void held.push(event)
     // What is durable is read again; of the receipts, the newest of each is all that matters.
-    held = newestReceipts(held)
+    held = newestReceipts([...held, event])
     overflown = true
   }
 
@@ -125,8 +125,10 @@ export function createReader({ readChanges, pass, end, faults }: ReaderTo): Read
 
 function newestReceipts(events: readonly FeedEvent[]): FeedEvent[] {
   const receipts = events.filter((event) => event.type === 'read')
-  const byUser = new Map(receipts.map((receipt) => [receipt.userId, receipt]))
-  return [...byUser.values()].slice(-MAX_RECEIPTS)
+  // The newest first, so that a map keeps them in that order.
+  const byUser = new Map<string, FeedEvent>()
+  for (const receipt of receipts.reverse()) if (!byUser.has(receipt.userId)) byUser.set(receipt.userId, receipt)
+  return [...byUser.values()].slice(0, MAX_RECEIPTS).reverse()
 }
 
 const isEdited = ({ editedAt, deletedAt }: MessageRow) => editedAt !== null || deletedAt !== null

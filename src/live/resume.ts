@@ -1,11 +1,8 @@
 import type { RequestContext } from '../context.ts'
 import type { ConversationView } from '../features/conversations/access.ts'
-import type { Position } from '../features/conversations/changes.ts'
+import { type Position, RESUME_MAX } from '../features/conversations/changes.ts'
 import { isMessageCursor, parseConversationCursor, parseInboxCursor, parseMessagePlace } from '../lib/cursors.ts'
 import { ResetRequiredError } from '../lib/errors.ts'
-
-/** How many versions back a subscription can be resumed from. */
-export const RESUME_MAX = 100_000
 
 /**
  * The position of a conversation's cursor.

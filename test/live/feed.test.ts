@@ -323,6 +323,31 @@ describe('receipts', () => {
     expect(receiptReads()).toBe(1)
   })
 
+  test('those of up to 100 who read last are given, and none of who has left', async () => {
+    const { feed, receive } = createScene()
+    feed.head({ version: 0, seq: 0 })
+    await feed.receipts()
+    for (let number = 1; number <= 150; number++) {
+      receive({
+        type: 'read',
+        key: CONVERSATION,
+        user: { ...ada, id: `user ${number}` },
+        lastReadSeq: 1,
+        readAt: new Date(number).toISOString(),
+      })
+    }
+    receive({
+      type: 'participants',
+      key: CONVERSATION,
+      from: 1,
+      participants: [{ userId: 'user 150', change: 'LEFT' }],
+    })
+    await vi.waitFor(async () => {
+      const users = (await feed.receipts()).map(({ userId }) => userId)
+      expect(users).toEqual(Array.from({ length: 100 }, (_, index) => `user ${149 - index}`))
+    })
+  })
+
   test('that moved unheard are found by a comparison', async () => {
     const { feed, receipts, told } = createScene()
     receipts.set('ada', receiptOf('ada', 3)).set('bo', receiptOf('bo', 3))

@@ -10,7 +10,7 @@ const snapshotOf = (xmax: number) => `${xmax}:${xmax}:`
 function createList() {
   const state = { begun: 0, last: null as Comparison | null, waiting: [] as string[], isSettled: true }
   const cursor = createInboxCursor(
-    { epoch: EPOCH },
+    EPOCH,
     snapshotOf(1),
     { comparisons: () => state.begun, lastComparison: () => state.last },
     { waiting: () => state.waiting },

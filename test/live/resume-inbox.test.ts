@@ -241,7 +241,6 @@ describe('inboxUpdated', () => {
     const told = new Map<string, Update>()
     while (told.size < 9) {
       const update = await nextUpdate(stream)
-      expect(told).not.toContain(update.conversationId)
       told.set(update.conversationId, update)
     }
     const changes = [...told].map(([id, { change }]) => [id, change])
@@ -377,13 +376,13 @@ describe.skipIf(!canStartRedis())('while Redis is away', () => {
     const input = { conversationId: pinned, isPinned: true }
     await apart.here.as('bo').run(SetConversationStateDocument, { input })
     // The node has compared with the table a few times since.
-    for (let round = 0; round < 3; round++) {
+    let isTold = false
+    for (let round = 0; round < 3 && !isTold; round++) {
       await send(host, lively, 'news')
-      const update = await nextUpdate(stream)
-      if (update.conversationId === pinned) break
+      isTold = (await nextUpdate(stream)).conversationId === pinned
     }
     await redis.restart()
-    await changesUntil(stream, pinned)
+    if (!isTold) await changesUntil(stream, pinned)
     stream.stop()
     await apart.close()
   })

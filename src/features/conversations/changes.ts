@@ -41,8 +41,11 @@ export interface ChangesKey {
   after: Position
 }
 
-/** Messages of one conversation that are read at once, of either sort. */
-const PAGE = 500
+/** How many changes back anybody is told of what was missed. */
+export const RESUME_MAX = 100_000
+
+/** Messages of one conversation that are read at once, of either sort: they wait in memory for whoever reads slowly. */
+const PAGE = 100
 
 /**
  * What several conversations hold beyond a position each, in the order of the keys: three statements in all. A version

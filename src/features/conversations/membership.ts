@@ -129,6 +129,7 @@ async function end(
   change: 'LEFT' | 'REMOVED',
 ): Promise<ParticipantChanges> {
   const heir = participant.role === 'OWNER' ? await findHeir(query, view.id, userId) : undefined
+  if (heir) await lockPlaces(query, view.id, [userId, heir.userId])
   const from = await nextVersions(heir ? 2 : 1)
   await query(
     `UPDATE participants SET left_at = now(), role = 'MEMBER', change = $3, version = $4, xid = pg_current_xact_id()
@@ -139,6 +140,15 @@ async function end(
   await countParticipants(query, view.id, -1)
   const inherited = heir ? [{ userId: heir.userId, change: 'ROLE_CHANGED' as const }] : []
   return { from, participants: [{ userId, change }, ...inherited] }
+}
+
+/** In the order in which gathered read marks lock them, or the two could wait for each other. */
+async function lockPlaces(query: Query, conversationId: string, userIds: string[]) {
+  await query(
+    `SELECT FROM participants WHERE conversation_id = $1 AND user_id = ANY($2::uuid[])
+      ORDER BY user_id FOR NO KEY UPDATE`,
+    [conversationId, userIds],
+  )
 }
 
 async function findHeir(query: Query, conversationId: string, ownerId: string): Promise<ParticipantRow | undefined> {
@@ -172,6 +182,7 @@ export async function setParticipantRole(
       }
       const { query, nextVersions } = locked
       const before = input.role === 'OWNER' ? await findOwner(locked) : undefined
+      if (before) await lockPlaces(query, locked.view.id, [before.userId, userId])
       const from = await nextVersions(before ? 2 : 1)
       if (before) await writeRole(query, before, 'ADMIN', from + 1)
       await writeRole(query, participant, input.role, from)

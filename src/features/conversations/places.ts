@@ -1,7 +1,7 @@
 import type { Query } from '../../db/client.ts'
 import { groupBy } from '../../lib/group.ts'
 import { CONVERSATION_OF_PLACE } from './access.ts'
-import type { Position } from './changes.ts'
+import { type Position, RESUME_MAX } from './changes.ts'
 
 // Where users are in, and what a pg_snapshot could not see yet of it: by transactions and not by time, as commits are
 // not in the order of their timestamps. Nothing here checks access: it reads for users what is theirs.
@@ -111,7 +111,7 @@ export async function readListChanges(query: Query, keys: readonly SinceKey[]): 
                    WHEN ${unseenBy('p.xid')} THEN 'JOINED'
                    WHEN ${unseenBy('c.xid')} THEN 'ACTIVITY'
                    WHEN ${unseenBy('p.state_xid')} THEN 'STATE' END AS change
-         FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS wanted (user_id, since, n)
+         FROM unnest($1::uuid[], $2::pg_snapshot[]) WITH ORDINALITY AS wanted (user_id, since, n)
          JOIN participants p ON p.user_id = wanted.user_id
         CROSS JOIN ${CONVERSATION_OF_PLACE}) AS list
       WHERE change IS NOT NULL`,
@@ -136,12 +136,13 @@ export async function readUnseenMessages(query: Query, keys: readonly SinceKey[]
   const unseenBy = (xid: string) => unseen(xid, 'wanted.since')
   const rows = await query<{ key: number } & Missed>(
     `SELECT wanted.n::int - 1 AS key, c.id, seen.seq, c.last_seq - seen.seq AS count
-       FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS wanted (user_id, since, n)
+       FROM unnest($1::uuid[], $2::pg_snapshot[]) WITH ORDINALITY AS wanted (user_id, since, n)
        JOIN participants p ON p.user_id = wanted.user_id AND p.left_at IS NULL
       CROSS JOIN ${CONVERSATION_OF_PLACE}
       CROSS JOIN LATERAL (
         SELECT coalesce((SELECT m.seq FROM messages m
-                          WHERE m.conversation_id = c.id AND (${unseenBy('m.xid')}) IS NOT TRUE
+                          WHERE m.conversation_id = c.id AND m.seq >= c.last_seq - ${RESUME_MAX}
+                            AND (${unseenBy('m.xid')}) IS NOT TRUE
                           ORDER BY m.seq DESC LIMIT 1), 0) AS seq) AS seen
       WHERE c.deleted_at IS NULL AND ${unseenBy('c.xid')} AND c.last_seq > seen.seq`,
     [keys.map(({ userId }) => userId), keys.map(({ since }) => since)],

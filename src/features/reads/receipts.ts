@@ -9,7 +9,7 @@ export interface Receipt {
 }
 
 /** Participants of one conversation whose receipts are told, those who read last. */
-const MAX_RECEIPTS = 100
+export const MAX_RECEIPTS = 100
 
 /** The present receipts of several conversations, in the order of the ids. Checks no access. */
 export async function readReceipts(query: Query, conversationIds: readonly string[]): Promise<Receipt[][]> {

@@ -1,5 +1,6 @@
 import type { Db } from '../../db/client.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { groupBy } from '../../lib/group.ts'
 
 /** Writes read positions, those that come close together in one statement. */
 export interface ReadWriter {
@@ -54,7 +55,10 @@ export function createReadWriter(db: Pick<Db, 'query'>, clock: Clock): ReadWrite
         each.resolve(furthest.get(key) === each && movedTo.has(key) ? readAt : null)
       }
     } catch (error) {
-      for (const each of batch) each.reject(error)
+      const byConversation = groupBy(batch, ({ conversationId }) => conversationId)
+      if (byConversation.size === 1) for (const each of batch) each.reject(error)
+      // One conversation that is stuck must not take the others along.
+      else for (const group of byConversation.values()) void write(group)
     }
   }
 
