@@ -67,7 +67,7 @@ export async function openDb({ url, poolSize, log, unhurried, onStatement }: DbO
   pool.on('connect', (client) => connected.add(client))
   pool.on('remove', (client) => connected.delete(client))
   try {
-    let epoch = await readEpoch(runner(pool))
+    let epoch = await readEpoch(runner(pool), url)
     const prisma = new PrismaClient({ adapter: new PrismaPg(pool) })
     return {
       prisma,
@@ -78,7 +78,7 @@ export async function openDb({ url, poolSize, log, unhurried, onStatement }: DbO
       },
       async refreshEpoch() {
         const before = epoch
-        epoch = await readEpoch(runner(pool))
+        epoch = await readEpoch(runner(pool), url)
         return epoch !== before
       },
       async close() {
