@@ -203,8 +203,8 @@ ALTER TABLE "webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_endpoint_id_
 ALTER TABLE "webhook_tries" ADD CONSTRAINT "webhook_tries_position_fkey" FOREIGN KEY ("position") REFERENCES "webhook_deliveries"("position") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- Whether a user (null: the host) may write to another one directly: who is not deactivated, between whom no block
--- stands, and, where that is asked for, whose contact was accepted. Whatever changes the answer locks the row of the
--- pair's direct conversation, if there is one.
+-- stands, and, where that is asked for, whose contact was accepted. Whatever changes the answer, but for
+-- deactivation, locks the row of the pair's direct conversation, if there is one.
 CREATE FUNCTION takes_messages(in_sender uuid, in_other uuid, in_contacts_only boolean) RETURNS boolean
 LANGUAGE sql STABLE AS $$
   SELECT NOT EXISTS (SELECT FROM users u WHERE u.id = in_other AND u.deactivated_at IS NOT NULL)

@@ -48,7 +48,9 @@ export async function runAction(
     }),
   )
   if (inserted) announceMessage(ctx, inserted)
-  const [message] = await loadMessages(ctx, [{ conversationId, seq: done.seq }])
+  // As it was inserted, should the viewer have been removed since.
+  const message =
+    (inserted as Inserted | null)?.message ?? (await loadMessages(ctx, [{ conversationId, seq: done.seq }]))[0]
   // Done before the viewer joined anew without history.
   if (!message) throw new ConflictError('This idempotencyKey was used before.', 'idempotencyKey')
   return { subjectId: done.subjectId, message }

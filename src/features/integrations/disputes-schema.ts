@@ -111,7 +111,7 @@ builder.mutationFields((t) => ({
     type: CreateDisputePayload,
     nullable: true,
     description:
-      'Opens a dispute, and tells the conversation of it by a message. NOT_FOUND for a conversation that one is not in, CONFLICT for a closed one or a key that was used with another request.',
+      'Opens a dispute, and tells the conversation of it by a message. NOT_FOUND for a conversation that one is not in, CONFLICT for a closed one (but for a service) or a key that was used with another request.',
     args: { input: t.arg({ type: CreateDisputeInput, required: true, description: 'The dispute.' }) },
     resolve: (_root, { input }, ctx) => createDispute(ctx, input),
   }),
