@@ -79,9 +79,9 @@ const shape = {
   MAX_UNAUTHENTICATED_SOCKETS: integer(1, 1_000_000)
     .default(100)
     .describe('WebSockets of one address that have not shown a token yet. Default 100.'),
-  DRAIN_SECONDS: integer(0, 20)
+  DRAIN_SECONDS: integer(0, 15)
     .optional()
-    .describe('Seconds over which clients are sent to other nodes before a stop, 0 to 20. Default 0; 5 in production.'),
+    .describe('Seconds over which clients are sent to other nodes before a stop, 0 to 15. Default 0; 5 in production.'),
   GRAPHIQL: flag
     .optional()
     .describe('on or off: the GraphiQL page, introspection and suggestions. Default on; off in production.'),

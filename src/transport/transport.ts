@@ -23,8 +23,8 @@ export interface Transport {
 }
 
 /**
- * How long what is still open after the drain gets to end by itself. Together with the longest drain, 20 s, and the few
- * that Redis and the database may take to close, it stays under 30 s.
+ * How long what is still open after the drain gets to end by itself. Together with the longest drain, 15 s, and the few
+ * that webhooks, Redis and the database may take to close, it stays under 30 s.
  */
 const GRACE_MS = 5_000
 

@@ -181,7 +181,7 @@ test('starts on another port when the last one was taken', async () => {
   const first = await startInProcess(dataDir)
   await kill(first.process)
   process.kill(await postmasterOf(first.folder), 'SIGKILL')
-  await vi.waitFor(() => refuses(first.url))
+  await vi.waitFor(() => refuses(first.url), { timeout: 30_000 })
   const taker = createServer().listen(first.port, '127.0.0.1')
   await once(taker, 'listening')
   cleanUps.push(() => taker.close())

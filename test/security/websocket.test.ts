@@ -198,10 +198,13 @@ describe('an acknowledged socket', () => {
     expect(refusal).toMatchObject({ type: 'error', id: 's101' })
     expect(codesOf({ result: { errors: refusal!.payload as never } })).toEqual(['CONFLICT'])
     socket.send({ type: 'complete', id: 's1' })
-    await vi.waitFor(async () => {
-      socket.send(subscribe('q'))
-      expect(await socket.next()).toMatchObject({ type: 'next', id: 'q' })
-    })
+    await vi.waitFor(
+      async () => {
+        socket.send(subscribe('q'))
+        expect(await socket.next()).toMatchObject({ type: 'next', id: 'q' })
+      },
+      { timeout: 30_000 },
+    )
     socket.end()
   })
 

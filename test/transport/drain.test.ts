@@ -27,7 +27,7 @@ const started: ServerProcess[] = []
 
 beforeAll(async () => {
   redis = await provideRedis()
-  there = await startApp({ env: { REDIS_URL: redis.url } })
+  there = await startApp({ env: { REDIS_URL: redis.url, RATE_LIMIT: '0' } })
   ada = await adaWithTwo(there)
   database = new pg.Client(there.databaseUrl)
   holder = new pg.Client(there.databaseUrl)
@@ -183,7 +183,7 @@ describe('a server that is told to stop', { timeout: 120_000 }, () => {
   })
 
   it('ends at once when it is told twice', async () => {
-    const here = await startHere({ DRAIN_SECONDS: '20' })
+    const here = await startHere({ DRAIN_SECONDS: '15' })
     const ended = here.end('SIGTERM')
     await untilDraining(here)
     here.process.kill('SIGINT')
@@ -196,7 +196,7 @@ it('there is a drain in production unless it is set otherwise, and none elsewher
   expect(parseConfig(production)).toMatchObject({ drainSeconds: 5 })
   expect(parseConfig({ ...production, DRAIN_SECONDS: '0' })).toMatchObject({ drainSeconds: 0 })
   expect(parseConfig({})).toMatchObject({ drainSeconds: 0 })
-  expect(() => parseConfig({ DRAIN_SECONDS: '21' })).toThrow('DRAIN_SECONDS must be a whole number from 0 to 20.')
+  expect(() => parseConfig({ DRAIN_SECONDS: '16' })).toThrow('DRAIN_SECONDS must be a whole number from 0 to 15.')
 })
 
 /** First at the server given, then wherever it is let in. */

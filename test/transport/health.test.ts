@@ -50,7 +50,7 @@ describe('/readyz', () => {
     expect(await health('/healthz')).toMatchObject({ status: 200 })
     proxy.restore()
     proxy.cut()
-    await vi.waitFor(async () => expect(await health('/readyz')).toEqual(READY))
+    await vi.waitFor(async () => expect(await health('/readyz')).toEqual(READY), { timeout: 30_000 })
   })
 
   it('says that it can not while the database is away', async () => {

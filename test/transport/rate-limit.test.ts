@@ -114,7 +114,7 @@ describe.skipIf(!canStartRedis())('with Redis', () => {
     // Each has less than the limit. Together they have more, which they learn behind their replies.
     for (const node of nodes) expect((await send(node, 60)).result).not.toHaveProperty('errors')
     for (const node of nodes) {
-      await vi.waitFor(async () => expect(codesOf(await send(node, 1))).toEqual(['RATE_LIMITED']))
+      await vi.waitFor(async () => expect(codesOf(await send(node, 1))).toEqual(['RATE_LIMITED']), { timeout: 30_000 })
     }
     expect(await messages()).toBeLessThan(150)
 

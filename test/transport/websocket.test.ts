@@ -69,10 +69,10 @@ describe('a socket', () => {
     const begun = subscriptions
     for (const message of [listen('1'), complete('1'), listen('1')]) socket.send(message)
     expect(await socket.next()).toMatchObject(conflict('1'))
-    await vi.waitFor(() => expect(subscriptions).toBe(begun + 1))
+    await vi.waitFor(() => expect(subscriptions).toBe(begun + 1), { timeout: 30_000 })
 
     socket.send(listen('2'))
-    await vi.waitFor(() => expect(subscriptions).toBe(begun + 2))
+    await vi.waitFor(() => expect(subscriptions).toBe(begun + 2), { timeout: 30_000 })
     for (const body of ['one', 'two']) {
       await sendTo(app.as('ada'), ada.withBob, body)
       expect(await socket.next()).toEqual(came('2', body))
@@ -93,10 +93,13 @@ describe('a socket', () => {
     socket.send(listen('s101'))
     expect(await socket.next()).toMatchObject(conflict('s101'))
     await database.end()
-    await vi.waitFor(async () => {
-      socket.send(ask('1'))
-      expect(await socket.next()).toMatchObject({ type: 'next', id: '1' })
-    })
+    await vi.waitFor(
+      async () => {
+        socket.send(ask('1'))
+        expect(await socket.next()).toMatchObject({ type: 'next', id: '1' })
+      },
+      { timeout: 30_000 },
+    )
     socket.end()
   })
 
@@ -131,7 +134,7 @@ describe('58 sockets of one address that show no token', () => {
     sockets[1].end()
     sockets[2].send({ type: 'connection_init', payload: { authorization: 'Bearer x' } })
     expect((await sockets[2].closed).code).toBe(4403)
-    await vi.waitFor(async () => sockets.push(await open(app.url), await open(app.url)))
+    await vi.waitFor(async () => sockets.push(await open(app.url), await open(app.url)), { timeout: 30_000 })
     await expect(open(app.url)).rejects.toThrow('429')
     // Refused upgrades and the end of an acknowledged socket count for nothing.
     sockets[0].end()
