@@ -64,13 +64,11 @@ export function createFeed(conversationId: string, deps: FeedDeps): Feed {
     for (const subscriber of subscribers) subscriber(conversationId, event)
   }
 
-  function endStays(ended: Ended) {
+  async function endStays(ended: Ended) {
     tell({ type: 'ended', ended })
-    if (ended === 'ALL') return
-    const forget = (known: Map<string, Receipt>) => {
-      for (const { userId } of ended) known.delete(userId)
-    }
-    receipts?.then(forget, () => {})
+    if (ended === 'ALL' || receipts === null) return
+    const known = await receipts.catch(() => null)
+    for (const { userId } of ended) known?.delete(userId)
   }
 
   function pass(change: Change) {
@@ -94,7 +92,7 @@ export function createFeed(conversationId: string, deps: FeedDeps): Feed {
   }
 
   function take({ changes, ended }: Step) {
-    if (ended.length > 0) endStays(ended)
+    if (ended.length > 0) void endStays(ended)
     for (const { version, change } of changes) {
       at = { version, seq: change.type === 'message' ? Math.max(at!.seq, change.message.seq) : at!.seq }
       pass({ ...change, position: at })
@@ -111,7 +109,7 @@ export function createFeed(conversationId: string, deps: FeedDeps): Feed {
       const { changes, ended, to, more } = await readChanges(conversationId, after)
       if (closed) return
       // Before the messages, so that nobody gets what was sent after access ended, be it anew since.
-      if (ended.length > 0) endStays(ended)
+      if (ended.length > 0) void endStays(ended)
       for (const change of changes) pass(change)
       at = to
       // Events come after their commit, so a table that has none of it tells of another history: it is the truth.
