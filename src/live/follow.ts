@@ -51,6 +51,7 @@ export async function followConversation<Item>(
   const subscriber: FeedSubscriber = (_, event) => reader.receive(event)
   const queue = createQueue<Item>({
     ...(overflow && { overflow }),
+    onOverflow: () => ctx.connection?.closeSlow(),
     onClose() {
       isOpen = false
       clearTimeout(quiet)

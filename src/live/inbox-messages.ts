@@ -29,7 +29,11 @@ export async function messagesOfInbox(
     },
     missed,
   })
-  const queue = createQueue<MessageRow>({ onClose: () => inbox.leave(), readMissed: () => inbox.readMissed() })
+  const queue = createQueue<MessageRow>({
+    onClose: () => inbox.leave(),
+    onOverflow: () => ctx.connection?.closeSlow(),
+    readMissed: () => inbox.readMissed(),
+  })
   await inbox.ready
   return queue.iterator
 }

@@ -34,6 +34,7 @@ export async function inboxUpdates(
       gather.close()
       inbox.leave()
     },
+    onOverflow: () => ctx.connection?.closeSlow(),
     readMissed: () => inbox.readMissed(),
   })
   const inbox = followInbox(ctx, {

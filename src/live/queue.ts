@@ -18,6 +18,8 @@ export interface QueueOptions {
   readMissed?: (() => Promise<boolean>) | undefined
   /** Items that may wait, 1,000 if left out; so that one slow reader can't fill the memory. */
   limit?: number
+  /** Called when more would wait: the reader may be stuck, and not come to read that its stream has failed. */
+  onOverflow?: (() => void) | undefined
   /** What happens beyond it; `fail` if left out. */
   overflow?: Overflow
 }
@@ -28,12 +30,8 @@ export type Overflow = 'fail' | 'drop'
 const LIMIT = 1_000
 
 /** A bounded queue. A reader that is too slow gets UnavailableError from its next read. */
-export function createQueue<Item>({
-  onClose,
-  readMissed,
-  limit = LIMIT,
-  overflow = 'fail',
-}: QueueOptions): Queue<Item> {
+export function createQueue<Item>(options: QueueOptions): Queue<Item> {
+  const { onClose, onOverflow, readMissed, limit = LIMIT, overflow = 'fail' } = options
   let waiting: Item[] = []
   /** How many of those were missed, and read in pages: they are bounded by the page. */
   let missed = 0
@@ -79,6 +77,7 @@ export function createQueue<Item>({
       } else {
         waiting = []
         close('overflown')
+        onOverflow?.()
       }
     },
     end() {

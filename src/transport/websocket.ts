@@ -8,7 +8,7 @@ import type { Drain } from './drain.ts'
 import { MAX_REQUEST_BYTES } from './guard.ts'
 import { GRAPHQL_PATH } from './http.ts'
 import { clientAddress, isAllowedOrigin } from './origins.ts'
-import { close, POLICY_VIOLATION, SERVICE_RESTART, send } from './socket.ts'
+import { close, closeSlow, POLICY_VIOLATION, SERVICE_RESTART, send } from './socket.ts'
 import {
   answerPing,
   type Extra,
@@ -86,7 +86,7 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps & { drain: 
     const extra: Extra = {
       socket,
       acknowledged,
-      connection: { typingIn: new Set() },
+      connection: { typingIn: new Set(), closeSlow: () => closeSlow(socket) },
       operations: new Map(),
       subscriptions: new Set(),
     }

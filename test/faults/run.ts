@@ -1,7 +1,7 @@
 // The fault tests: two nodes, each a process, on a PostgreSQL and a Redis of their own, under a steady load; one fault
 // after the other is put upon them, and the history of what the clients did and saw is compared with the tables.
 //
-//   npm run test:faults                    all of them, in full: about a quarter of an hour
+//   npm run test:faults                    all of them, in full: about ten minutes
 //   npm run test:faults -- redis-killed    this one; several names may be given
 //   npm run test:faults -- --short         the short form, as npm test runs it for some
 //   npm run test:faults -- --list          their names, and what each does
