@@ -9,6 +9,7 @@ import type { JsonObject } from '../lib/json.ts'
 import { DEFAULT_PAGE, MAX_PAGE } from '../lib/paging.ts'
 import AuditPlugin from './audit.ts'
 import FreshMutationsPlugin from './fresh-mutations.ts'
+import NodeIdsPlugin from './node-ids.ts'
 
 // Makes the builder, and defines no type of its own. Rows come from the services, which decide who sees what; Pothos'
 // Prisma plugin is left out, as it would put statements into the types, where that can't be decided in one place.
@@ -25,7 +26,15 @@ export const builder = new SchemaBuilder<{
     JSONObject: { Input: JsonObject; Output: JsonObject }
   }
 }>({
-  plugins: [DataloaderPlugin, RelayPlugin, SimpleObjectsPlugin, ComplexityPlugin, FreshMutationsPlugin, AuditPlugin],
+  plugins: [
+    DataloaderPlugin,
+    RelayPlugin,
+    SimpleObjectsPlugin,
+    ComplexityPlugin,
+    FreshMutationsPlugin,
+    AuditPlugin,
+    NodeIdsPlugin,
+  ],
   defaultFieldNullability: false,
   relay: {
     encodeGlobalID: (typename, id) => encodeId(typename as NodeType, String(id)),

@@ -1,6 +1,7 @@
 import { encodeId } from '../../lib/ids.ts'
 import { type ConversationHappening, conversationEvents } from '../../live/conversation-events.ts'
 import { builder } from '../../schema/builder.ts'
+import { SHAREABLE } from '../../schema/shareable.ts'
 import { Message } from '../messages/schema.ts'
 import { ReadReceipt } from '../reads/schema.ts'
 import { User } from '../users/schema.ts'
@@ -13,10 +14,12 @@ const ConversationEvent = builder.interfaceRef<ConversationHappening>('Conversat
     'Everything that happens in a conversation, on one stream. An interface, so that an older client still reads what it knows of a newer event.',
   fields: (t) => ({
     conversationId: t.id({
+      extensions: SHAREABLE,
       description: 'The conversation.',
       resolve: (event) => encodeId('Conversation', event.conversationId),
     }),
     cursor: t.exposeString('cursor', {
+      extensions: SHAREABLE,
       description: '`conversationEvents(after:)` goes on from it with what comes after this event.',
     }),
   }),
@@ -40,7 +43,7 @@ builder.objectRef<Of<'message'>>('MessageAddedEvent').implement({
   description: 'A message was sent.',
   interfaces: [ConversationEvent],
   fields: (t) => ({
-    message: t.field({ type: Message, description: 'It.', resolve: (event) => event.message }),
+    message: t.field({ extensions: SHAREABLE, type: Message, description: 'It.', resolve: (event) => event.message }),
   }),
 })
 
@@ -48,7 +51,12 @@ builder.objectRef<Of<'message-changed'>>('MessageUpdatedEvent').implement({
   description: 'A message was edited or deleted, or what hangs on it changed.',
   interfaces: [ConversationEvent],
   fields: (t) => ({
-    message: t.field({ type: Message, description: 'As it is since then.', resolve: (event) => event.message }),
+    message: t.field({
+      extensions: SHAREABLE,
+      type: Message,
+      description: 'As it is since then.',
+      resolve: (event) => event.message,
+    }),
   }),
 })
 
@@ -66,8 +74,13 @@ builder.objectRef<Of<'participant'>>('ParticipantChangedEvent').implement({
   description: 'Somebody came or went, or was given another role.',
   interfaces: [ConversationEvent],
   fields: (t) => ({
-    change: t.field({ type: ParticipantChange, description: 'What happened.', resolve: (event) => event.change }),
-    user: t.field({ type: User, description: 'To whom.', resolve: (event) => event.userId }),
+    change: t.field({
+      extensions: SHAREABLE,
+      type: ParticipantChange,
+      description: 'What happened.',
+      resolve: (event) => event.change,
+    }),
+    user: t.field({ extensions: SHAREABLE, type: User, description: 'To whom.', resolve: (event) => event.userId }),
     participant: t.field({
       type: Participant,
       nullable: true,
@@ -98,7 +111,12 @@ builder.objectRef<Of<'read'>>('ReadReceiptEvent').implement({
   description: "A participant's read position moved, or, at the beginning, is where it is.",
   interfaces: [ConversationEvent],
   fields: (t) => ({
-    receipt: t.field({ type: ReadReceipt, description: 'Who has read, and when.', resolve: (event) => event }),
+    receipt: t.field({
+      extensions: SHAREABLE,
+      type: ReadReceipt,
+      description: 'Who has read, and when.',
+      resolve: (event) => event,
+    }),
   }),
 })
 
@@ -112,7 +130,7 @@ builder.objectRef<Of<'reset-required'>>('ResetRequiredEvent').implement({
   description:
     "`after` can't be resumed from: fetch the conversation anew and subscribe from its cursor. The stream ends after it.",
   interfaces: [ConversationEvent],
-  fields: (t) => ({ reason: t.exposeString('reason', { description: 'Why, in words.' }) }),
+  fields: (t) => ({ reason: t.exposeString('reason', { extensions: SHAREABLE, description: 'Why, in words.' }) }),
 })
 
 builder.objectRef<Of<'access-revoked'>>('AccessRevokedEvent').implement({
@@ -122,6 +140,7 @@ builder.objectRef<Of<'access-revoked'>>('AccessRevokedEvent').implement({
 
 builder.subscriptionField('conversationEvents', (t) =>
   t.field({
+    extensions: SHAREABLE,
     type: ConversationEvent,
     description:
       'Begins with the present receipts of up to 100 participants, then what was missed since `after`: new messages by seq, as they are now, then all other changes. Then CaughtUpEvent, and what happens from then on. Each change once and in order. NOT_FOUND for a conversation that one is not in.',

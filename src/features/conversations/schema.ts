@@ -3,6 +3,7 @@ import { ConversationKind as Kinds } from '../../db/generated/enums.ts'
 import { conversationCursor } from '../../lib/cursors.ts'
 import { requireUuid } from '../../lib/ids.ts'
 import { builder } from '../../schema/builder.ts'
+import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import { messagePages } from '../messages/pages.ts'
 import { Message, MessageConnection, messageRowCursor } from '../messages/schema.ts'
@@ -29,7 +30,7 @@ export const ConversationKind = builder.enumType('ConversationKind', {
 const pageArgs = '`first` after `after`, or `last` before `before`; from 1 to 100, 50 if left out.'
 
 export const Conversation = builder.loadableNodeRef<ConversationView, string>('Conversation', {
-  id: { resolve: (view) => view.id },
+  id: nodeId((view: ConversationView) => view.id),
   // Together with what others load: the same event is resolved for each of its subscribers.
   load: (ids: string[], ctx) =>
     Promise.all(ids.map((id) => ctx.live.readView({ id, viewer: viewerId(ctx) }))) as Promise<ConversationView[]>,

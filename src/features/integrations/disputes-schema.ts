@@ -1,6 +1,7 @@
 import { DisputeStatus as Statuses } from '../../db/generated/enums.ts'
 import { subjectCursor } from '../../lib/cursors.ts'
 import { builder } from '../../schema/builder.ts'
+import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import type { ConversationView } from '../conversations/access.ts'
 import { Conversation } from '../conversations/schema.ts'
@@ -22,7 +23,7 @@ const DisputeStatus = builder.enumType('DisputeStatus', {
 })
 
 export const Dispute = builder.loadableNodeRef<DisputeRow, string>('Dispute', {
-  id: { resolve: (row) => row.id },
+  id: nodeId((row: DisputeRow) => row.id),
   load: (ids: string[], ctx) => loadSubjects<DisputeRow>(ctx, DISPUTES, ids) as Promise<DisputeRow[]>,
 })
 

@@ -1,5 +1,6 @@
 import { subjectCursor } from '../../lib/cursors.ts'
 import { builder } from '../../schema/builder.ts'
+import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import type { ConversationView } from '../conversations/access.ts'
 import { Conversation } from '../conversations/schema.ts'
@@ -10,7 +11,7 @@ import { JOB_UPDATES, type JobUpdateRow, postJobUpdate } from './job-updates.ts'
 import { loadSubjects, subjectPages } from './subjects.ts'
 
 export const JobUpdate = builder.loadableNodeRef<JobUpdateRow, string>('JobUpdate', {
-  id: { resolve: (row) => row.id },
+  id: nodeId((row: JobUpdateRow) => row.id),
   load: (ids: string[], ctx) => loadSubjects<JobUpdateRow>(ctx, JOB_UPDATES, ids) as Promise<JobUpdateRow[]>,
 })
 

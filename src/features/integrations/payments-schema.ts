@@ -1,6 +1,7 @@
 import { PaymentStatus as Statuses } from '../../db/generated/enums.ts'
 import { subjectCursor } from '../../lib/cursors.ts'
 import { builder } from '../../schema/builder.ts'
+import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import type { ConversationView } from '../conversations/access.ts'
 import { Conversation } from '../conversations/schema.ts'
@@ -23,7 +24,7 @@ const PaymentStatus = builder.enumType('PaymentStatus', {
 })
 
 export const Payment = builder.loadableNodeRef<PaymentRow, string>('Payment', {
-  id: { resolve: (row) => row.id },
+  id: nodeId((row: PaymentRow) => row.id),
   load: (ids: string[], ctx) => loadSubjects<PaymentRow>(ctx, PAYMENTS, ids) as Promise<PaymentRow[]>,
 })
 

@@ -3,7 +3,9 @@ import { MessageKind as Kinds } from '../../db/generated/enums.ts'
 import { messageCursor, readerCursor } from '../../lib/cursors.ts'
 import { messageAdded } from '../../live/message-added.ts'
 import { builder } from '../../schema/builder.ts'
+import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
+import { SHAREABLE } from '../../schema/shareable.ts'
 import { type ConversationView, noConversation } from '../conversations/access.ts'
 import { Conversation } from '../conversations/schema.ts'
 import { readUpTo } from '../reads/read-up-to-schema.ts'
@@ -56,7 +58,7 @@ export function messageRowCursor(ctx: RequestContext, message: MessageRow): stri
 }
 
 export const Message = builder.loadableNodeRef<MessageRow, string>('Message', {
-  id: { resolve: (message) => `${message.conversationId}:${message.seq}` },
+  id: nodeId((message: MessageRow) => `${message.conversationId}:${message.seq}`, SHAREABLE),
   load: (keys: string[], ctx) => loadMessages(ctx, keys.map(parseKey)) as Promise<MessageRow[]>,
 })
 
@@ -73,25 +75,40 @@ Message.implement({
         return view
       },
     }),
-    seq: t.exposeInt('seq', { description: '1, 2, 3, … without a gap in each conversation.' }),
-    version: t.exposeInt('version', { description: "The conversation's version at this message's last change." }),
+    seq: t.exposeInt('seq', { extensions: SHAREABLE, description: '1, 2, 3, … without a gap in each conversation.' }),
+    version: t.exposeInt('version', {
+      extensions: SHAREABLE,
+      description: "The conversation's version at this message's last change.",
+    }),
     cursor: t.string({
+      extensions: SHAREABLE,
       description:
         "Where it stands in its conversation, for `after` and `before`. The same as the edge's, and for ever: `messageAdded(after:)` goes on from it.",
       resolve: (message, _args, ctx) => messageRowCursor(ctx, message),
     }),
     sender: t.field({
+      extensions: SHAREABLE,
       type: User,
       nullable: true,
       description: 'Null for what the system says.',
       resolve: (message) => message.sender ?? message.senderId,
     }),
-    kind: t.field({ type: MessageKind, description: 'What it holds.', resolve: (message) => message.kind }),
+    kind: t.field({
+      extensions: SHAREABLE,
+      type: MessageKind,
+      description: 'What it holds.',
+      resolve: (message) => message.kind,
+    }),
     body: t.exposeString('body', {
+      extensions: SHAREABLE,
       nullable: true,
       description: 'As it was sent or last edited, so escape it where it is shown. Null once deleted.',
     }),
-    metadata: t.expose('metadata', { type: 'JSONObject', description: 'What the sender added; {} if nothing.' }),
+    metadata: t.expose('metadata', {
+      extensions: SHAREABLE,
+      type: 'JSONObject',
+      description: 'What the sender added; {} if nothing.',
+    }),
     replyTo: t.field({
       type: Message,
       nullable: true,
@@ -99,6 +116,7 @@ Message.implement({
       resolve: ({ conversationId, replyToSeq }) => (replyToSeq === null ? null : `${conversationId}:${replyToSeq}`),
     }),
     status: t.field({
+      extensions: SHAREABLE,
       type: MessageStatus,
       description: 'How far it has come with its readers; SENT in conversations of more than 100.',
       resolve: async ({ conversationId, seq }, _args, ctx) => {
@@ -121,16 +139,19 @@ Message.implement({
       resolve: (message) => message,
     }),
     idempotencyKey: t.exposeString('idempotencyKey', {
+      extensions: SHAREABLE,
       nullable: true,
       description: 'The key that it was sent with, for matching an optimistic copy. Every participant may see it.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was sent.' }),
+    createdAt: t.expose('createdAt', { extensions: SHAREABLE, type: 'DateTime', description: 'When it was sent.' }),
     editedAt: t.expose('editedAt', {
+      extensions: SHAREABLE,
       type: 'DateTime',
       nullable: true,
       description: 'When its body was last changed; null where it never was.',
     }),
     deletedAt: t.expose('deletedAt', {
+      extensions: SHAREABLE,
       type: 'DateTime',
       nullable: true,
       description: 'Since when it is a tombstone, without body and metadata; null where it is not.',
@@ -183,6 +204,7 @@ builder.mutationField('sendMessage', (t) =>
 
 builder.subscriptionField('messageAdded', (t) =>
   t.field({
+    extensions: SHAREABLE,
     type: Message,
     description:
       "New messages of one conversation, or of all the viewer's when left out, one's own too; with `after`, first those since that cursor, as they are now: of one conversation each once and in the order of seq, of all in that order for each conversation, some perhaps twice. Completes when access ends. NOT_FOUND for a conversation that one is not in, RESET_REQUIRED where nothing can go on from the cursor.",

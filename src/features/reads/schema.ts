@@ -3,6 +3,7 @@ import { encodeId } from '../../lib/ids.ts'
 import { type ReceiptOf, readReceipts } from '../../live/read-receipt.ts'
 
 import { builder } from '../../schema/builder.ts'
+import { SHAREABLE } from '../../schema/shareable.ts'
 import type { ParticipantRow } from '../conversations/participants.ts'
 import { Participant } from '../conversations/participants-schema.ts'
 import { Conversation, ConversationKind } from '../conversations/schema.ts'
@@ -65,6 +66,7 @@ export const ReadReceipt = builder.objectRef<ReceiptOf>('ReadReceipt').implement
   description: "A participant's read position moved.",
   fields: (t) => ({
     conversationId: t.id({
+      extensions: SHAREABLE,
       description: 'The conversation.',
       resolve: (receipt) => encodeId('Conversation', receipt.conversationId),
     }),
@@ -78,12 +80,13 @@ export const ReadReceipt = builder.objectRef<ReceiptOf>('ReadReceipt').implement
         return row
       },
     }),
-    readAt: t.expose('readAt', { type: 'DateTime', description: 'When.' }),
+    readAt: t.expose('readAt', { extensions: SHAREABLE, type: 'DateTime', description: 'When.' }),
   }),
 })
 
 builder.subscriptionField('readReceipt', (t) =>
   t.field({
+    extensions: SHAREABLE,
     type: ReadReceipt,
     description: "Live only, one's own included. NOT_FOUND for a conversation that one is not in.",
     args: { conversationId: t.arg.id({ required: true, description: 'The id of a Conversation.' }) },

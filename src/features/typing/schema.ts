@@ -1,6 +1,7 @@
 import { encodeId } from '../../lib/ids.ts'
 import { type TypingChange, typing } from '../../live/typing.ts'
 import { builder } from '../../schema/builder.ts'
+import { SHAREABLE } from '../../schema/shareable.ts'
 import { User } from '../users/schema.ts'
 import { setTyping } from './service.ts'
 
@@ -38,17 +39,28 @@ const TypingEvent = builder.objectRef<TypingChange>('TypingEvent').implement({
   description: 'Somebody began or ended typing.',
   fields: (t) => ({
     conversationId: t.id({
+      extensions: SHAREABLE,
       description: 'Where.',
       resolve: (change) => encodeId('Conversation', change.conversationId),
     }),
-    user: t.field({ type: User, description: 'Who.', resolve: (change) => change.user }),
-    isTyping: t.boolean({ description: 'False once ended.', resolve: (change) => change.expiresAt !== null }),
-    expiresAt: t.expose('expiresAt', { type: 'DateTime', nullable: true, description: 'When it ends by itself.' }),
+    user: t.field({ extensions: SHAREABLE, type: User, description: 'Who.', resolve: (change) => change.user }),
+    isTyping: t.boolean({
+      extensions: SHAREABLE,
+      description: 'False once ended.',
+      resolve: (change) => change.expiresAt !== null,
+    }),
+    expiresAt: t.expose('expiresAt', {
+      extensions: SHAREABLE,
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it ends by itself.',
+    }),
   }),
 })
 
 builder.subscriptionField('typing', (t) =>
   t.field({
+    extensions: SHAREABLE,
     type: TypingEvent,
     description:
       "Others' only; a start at most every 2 s, an end at once. NOT_FOUND for a conversation that one is not in.",

@@ -1,5 +1,7 @@
 import { UserType as UserTypes } from '../../db/generated/enums.ts'
 import { builder } from '../../schema/builder.ts'
+import { nodeId } from '../../schema/node-ids.ts'
+import { SHAREABLE } from '../../schema/shareable.ts'
 import { loadUsers, requireExternalId, type UserUpsert, upsertUsers } from './service.ts'
 import type { UserProfile } from './user.ts'
 
@@ -12,7 +14,7 @@ const UserType = builder.enumType('UserType', {
 })
 
 export const User = builder.loadableNodeRef<UserProfile, string>('User', {
-  id: { resolve: (user) => user.id },
+  id: nodeId((user: UserProfile) => user.id, SHAREABLE),
   load: (ids: string[], ctx) => loadUsers(ctx, ids) as Promise<UserProfile[]>,
 })
 
@@ -21,18 +23,30 @@ User.implement({
     'Somebody of the host application, which owns the identity: the profile is what its tokens and its back end say.',
   fields: (t) => ({
     externalId: t.exposeString('externalId', {
+      extensions: SHAREABLE,
       description: "The id that the host application knows this user by: the token's `sub`.",
     }),
     username: t.exposeString('username', {
+      extensions: SHAREABLE,
       description: 'Need not be unique; the externalId where the host gave none.',
     }),
-    displayName: t.exposeString('displayName', { description: 'The name to show.' }),
-    avatarUrl: t.exposeString('avatarUrl', { nullable: true, description: 'An http or https address of a picture.' }),
+    displayName: t.exposeString('displayName', { extensions: SHAREABLE, description: 'The name to show.' }),
+    avatarUrl: t.exposeString('avatarUrl', {
+      extensions: SHAREABLE,
+      nullable: true,
+      description: 'An http or https address of a picture.',
+    }),
     role: t.exposeString('role', {
+      extensions: SHAREABLE,
       nullable: true,
       description: 'What the host calls this user: a job, a plan, a team.',
     }),
-    type: t.field({ type: UserType, description: 'A person or an AI.', resolve: (user) => user.type }),
+    type: t.field({
+      extensions: SHAREABLE,
+      type: UserType,
+      description: 'A person or an AI.',
+      resolve: (user) => user.type,
+    }),
   }),
 })
 

@@ -1,6 +1,7 @@
 import { DeliveryStatus } from '../../db/generated/enums.ts'
 import { deliveryCursor } from '../../lib/cursors.ts'
 import { builder } from '../../schema/builder.ts'
+import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import {
   type DeliveryRow,
@@ -33,7 +34,7 @@ const WebhookTry = builder.objectRef<TryRow>('WebhookTry').implement({
 })
 
 export const WebhookDelivery = builder.loadableNodeRef<DeliveryRow, string>('WebhookDelivery', {
-  id: { resolve: (row) => row.id },
+  id: nodeId((row: DeliveryRow) => row.id),
   load: (ids: string[], ctx) => loadDeliveries(ctx, ids) as Promise<DeliveryRow[]>,
 })
 

@@ -1,4 +1,5 @@
 import { builder } from '../../schema/builder.ts'
+import { nodeId } from '../../schema/node-ids.ts'
 import {
   createWebhookEndpoint,
   deleteWebhookEndpoint,
@@ -10,7 +11,7 @@ import {
 } from './endpoints.ts'
 
 export const WebhookEndpoint = builder.loadableNodeRef<EndpointRow, string>('WebhookEndpoint', {
-  id: { resolve: (row) => row.id },
+  id: nodeId((row: EndpointRow) => row.id),
   load: (ids: string[], ctx) => loadEndpoints(ctx, ids) as Promise<EndpointRow[]>,
 })
 
