@@ -44,8 +44,6 @@ export interface RequestContext extends AppContext {
 export interface Connection {
   /** Where the viewer is shown as typing, by internal id, because of what it said on this connection. */
   typingIn: Set<string>
-  /** Ends it at once, as more waits for its reader than may. */
-  closeSlow(): void
 }
 
 /** The user's id, or null to a service, which sees all. */

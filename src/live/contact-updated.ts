@@ -1,6 +1,6 @@
 import { type RequestContext, requireUser } from '../context.ts'
 import type { UserSubscriber } from './hub.ts'
-import { createQueue } from './queue.ts'
+import { createQueue, type LiveStream } from './queue.ts'
 
 /** A contact of the viewer's changed, or is no more. */
 export interface ContactChange {
@@ -8,7 +8,7 @@ export interface ContactChange {
 }
 
 /** What changes of the viewer's contacts from now on. */
-export async function contactChanges(ctx: RequestContext): Promise<AsyncIterableIterator<ContactChange>> {
+export async function contactChanges(ctx: RequestContext): Promise<LiveStream<ContactChange>> {
   const viewer = requireUser(ctx)
   const queue = createQueue<ContactChange>({ onClose: () => ctx.live.unfollowUser(viewer.id, onUser) })
   const onUser: UserSubscriber = (event) => {
@@ -20,5 +20,5 @@ export async function contactChanges(ctx: RequestContext): Promise<AsyncIterable
     queue.end()
     throw error
   }
-  return queue.iterator
+  return queue.stream
 }

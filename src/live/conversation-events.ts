@@ -3,7 +3,10 @@ import type { ChangeBody, Position } from '../features/conversations/changes.ts'
 import type { Receipt } from '../features/reads/receipts.ts'
 import { conversationCursor } from '../lib/cursors.ts'
 import { ResetRequiredError } from '../lib/errors.ts'
+import type { FeedEvent } from './feed.ts'
 import { followConversation, requireLiveConversation } from './follow.ts'
+import { oncePerEvent, type Standing } from './once-per-event.ts'
+import { createQueue, type LiveStream } from './queue.ts'
 import { positionOf } from './resume.ts'
 
 /** What a subscriber to all that happens in a conversation gets; `cursor` is where it goes on from. */
@@ -22,38 +25,51 @@ export type ConversationHappening = { conversationId: string; cursor: string } &
 export async function conversationEvents(
   ctx: RequestContext,
   args: { conversationId: string; after?: string | null | undefined },
-): Promise<AsyncIterableIterator<ConversationHappening>> {
+): Promise<LiveStream<ConversationHappening>> {
   // The one that all this is read from: a stream that outlives a change of history must not speak for the next one.
   const { epoch } = ctx.db
   const view = await requireLiveConversation(ctx, args.conversationId)
   const conversationId = view.id
-  const at = ({ version, seq }: Position) => ({
-    conversationId,
-    cursor: conversationCursor(epoch, conversationId, version, seq),
-  })
+  const standing = (at: Position): Standing => ({ conversationId, at, epoch })
+  const here = (at: Position) => place(standing(at))
   let after: Position | undefined
   try {
     if (args.after != null) after = positionOf(ctx, view, args.after)
   } catch (error) {
     if (!(error instanceof ResetRequiredError)) throw error
-    const now = at({ version: view.version, seq: view.lastSeq })
-    return only({ type: 'reset-required', reason: error.message, ...now })
+    return only({
+      type: 'reset-required',
+      reason: error.message,
+      ...here({ version: view.version, seq: view.lastSeq }),
+    })
   }
   return followConversation<ConversationHappening>(ctx, view, {
     ...(after && { after }),
     first: async (position) => {
       const receipts = await ctx.live.receipts(conversationId)
-      return receipts.map((receipt) => ({ type: 'read', ...receipt, ...at(position) }))
+      return receipts.map((receipt) => ({ type: 'read', ...receipt, ...here(position) }))
     },
     select: (event, position) => {
       if (event.type === 'typing' || event.type === 'ended') return undefined
-      return { ...event, ...at(position) }
+      return happeningOf(event, standing(position))
     },
-    caughtUp: (position) => ({ type: 'caught-up', ...at(position) }),
-    revoked: (position) => ({ type: 'access-revoked', ...at(position) }),
+    caughtUp: (position) => ({ type: 'caught-up', ...here(position) }),
+    revoked: (position) => ({ type: 'access-revoked', ...here(position) }),
   })
 }
 
-async function* only<Item>(item: Item): AsyncGenerator<Item, undefined> {
-  yield item
+function place({ conversationId, at, epoch }: Standing): { conversationId: string; cursor: string } {
+  return { conversationId, cursor: conversationCursor(epoch, conversationId, at.version, at.seq) }
+}
+
+const happeningOf = oncePerEvent<Exclude<FeedEvent, { type: 'typing' | 'ended' }>, ConversationHappening>(
+  (event, standing) => ({ ...event, ...place(standing) }),
+)
+
+/** A stream of one item. */
+function only<Item>(item: Item): LiveStream<Item> {
+  const { push, end, stream } = createQueue<Item>({ onClose: () => {} })
+  push(item)
+  end()
+  return stream
 }

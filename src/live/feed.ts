@@ -76,6 +76,14 @@ export function createFeed(conversationId: string, deps: FeedDeps): Feed {
     tell(change)
   }
 
+  /** Takes a step that begins with this version; null: what it is has to be read. */
+  function receiveStep(from: number, step: Step | null) {
+    // Which is how almost all come.
+    if (step && at !== null && from === at.version + 1 && ahead.size === 0 && !filling) return take(step)
+    ahead.set(from, step)
+    drain()
+  }
+
   /** Passes on what follows without a gap; what is left then waits for the hole before it to be read. */
   function drain() {
     if (at === null || filling) return
@@ -183,15 +191,12 @@ export function createFeed(conversationId: string, deps: FeedDeps): Feed {
       switch (event.type) {
         case 'message':
         case 'message-changed':
-          ahead.set(event.version, event.message && stepOfMessage(event.type, event.message))
-          return drain()
+          return receiveStep(event.version, event.message && stepOfMessage(event.type, event.message))
         case 'participants':
-          ahead.set(event.from, event.participants && stepOfParticipants(event.from, event.participants))
-          return drain()
+          return receiveStep(event.from, event.participants && stepOfParticipants(event.from, event.participants))
         case 'details': {
           const changes = [{ version: event.version, change: { type: 'details' as const } }]
-          ahead.set(event.version, { changes, ended: event.deleted ? 'ALL' : [] })
-          return drain()
+          return receiveStep(event.version, { changes, ended: event.deleted ? 'ALL' : [] })
         }
         case 'read':
           return void passReceipt({ ...event, userId: event.user.id, readAt: new Date(event.readAt) })

@@ -3,7 +3,7 @@ import { type ConversationView, noConversation, visibleFrom } from '../features/
 import type { Position } from '../features/conversations/changes.ts'
 import { requireUuid } from '../lib/ids.ts'
 import type { FeedEvent, FeedSubscriber } from './feed.ts'
-import { createQueue, type Overflow } from './queue.ts'
+import { createQueue, type LiveStream, type Overflow } from './queue.ts'
 import { createReader } from './reader.ts'
 
 /** What a subscription makes of a conversation's events. */
@@ -33,7 +33,7 @@ export async function followConversation<Item>(
   ctx: RequestContext,
   { id, joinedVersion }: ConversationView,
   { after, select, first, caughtUp, revoked, overflow }: Following<Item>,
-): Promise<AsyncIterableIterator<Item>> {
+): Promise<LiveStream<Item>> {
   let quiet: NodeJS.Timeout | undefined
   let isOpen = true
   const reader = createReader({
@@ -51,7 +51,6 @@ export async function followConversation<Item>(
   const subscriber: FeedSubscriber = (_, event) => reader.receive(event)
   const queue = createQueue<Item>({
     ...(overflow && { overflow }),
-    onOverflow: () => ctx.connection?.closeSlow(),
     onClose() {
       isOpen = false
       clearTimeout(quiet)
@@ -92,7 +91,7 @@ export async function followConversation<Item>(
     queue.end()
     throw error
   }
-  return queue.iterator
+  return queue.stream
 }
 
 /** The conversation of a global id, as the viewer sees it. @throws BadUserInputError, NotFoundError. */

@@ -2,17 +2,14 @@ import { type RequestContext, requireUser } from '../context.ts'
 import { RESUME_MAX } from '../features/conversations/changes.ts'
 import type { MessageRow } from '../features/messages/message.ts'
 import { followInbox } from './inbox.ts'
-import { createQueue } from './queue.ts'
+import { createQueue, type LiveStream } from './queue.ts'
 import { snapshotOf, tooOld } from './resume.ts'
 
 /**
  * The new messages of all of the viewer's conversations; with an inbox cursor, those too that the cursor's answer could
  * not see. In order for each conversation; some may come once more.
  */
-export async function messagesOfInbox(
-  ctx: RequestContext,
-  after: string | null,
-): Promise<AsyncIterableIterator<MessageRow>> {
+export async function messagesOfInbox(ctx: RequestContext, after: string | null): Promise<LiveStream<MessageRow>> {
   const viewer = requireUser(ctx)
   const since = after === null ? null : await snapshotOf(ctx, after)
 
@@ -31,9 +28,8 @@ export async function messagesOfInbox(
   })
   const queue = createQueue<MessageRow>({
     onClose: () => inbox.leave(),
-    onOverflow: () => ctx.connection?.closeSlow(),
     readMissed: () => inbox.readMissed(),
   })
   await inbox.ready
-  return queue.iterator
+  return queue.stream
 }

@@ -2,7 +2,7 @@ import { type RequestContext, requireUser } from '../context.ts'
 import { createGather } from './gather.ts'
 import { followInbox, type InboxChange } from './inbox.ts'
 import { createInboxCursor } from './inbox-cursor.ts'
-import { createQueue } from './queue.ts'
+import { createQueue, type LiveStream } from './queue.ts'
 import { snapshotOf } from './resume.ts'
 
 /** A conversation of the viewer's list changed. */
@@ -19,7 +19,7 @@ export interface InboxUpdate {
 export async function inboxUpdates(
   ctx: RequestContext,
   after: string | null | undefined,
-): Promise<AsyncIterableIterator<InboxUpdate>> {
+): Promise<LiveStream<InboxUpdate>> {
   const viewer = requireUser(ctx)
   // The one that all this is read from, whatever comes after it.
   const { epoch } = ctx.db
@@ -34,7 +34,6 @@ export async function inboxUpdates(
       gather.close()
       inbox.leave()
     },
-    onOverflow: () => ctx.connection?.closeSlow(),
     readMissed: () => inbox.readMissed(),
   })
   const inbox = followInbox(ctx, {
@@ -55,5 +54,5 @@ export async function inboxUpdates(
     throw error
   }
   cursors.begin()
-  return queue.iterator
+  return queue.stream
 }

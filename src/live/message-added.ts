@@ -2,6 +2,7 @@ import type { RequestContext } from '../context.ts'
 import type { MessageRow } from '../features/messages/message.ts'
 import { followConversation, requireLiveConversation } from './follow.ts'
 import { messagesOfInbox } from './inbox-messages.ts'
+import type { LiveStream } from './queue.ts'
 import { messagePositionOf } from './resume.ts'
 
 /**
@@ -11,7 +12,7 @@ import { messagePositionOf } from './resume.ts'
 export async function messageAdded(
   ctx: RequestContext,
   { conversationId, after }: { conversationId?: string | null | undefined; after?: string | null | undefined },
-): Promise<AsyncIterableIterator<MessageRow>> {
+): Promise<LiveStream<MessageRow>> {
   if (conversationId == null) return messagesOfInbox(ctx, after ?? null)
   const view = await requireLiveConversation(ctx, conversationId)
   return followConversation(ctx, view, {

@@ -77,14 +77,22 @@ export function createReader({ readChanges, pass, end, faults }: ReaderTo): Read
   }
 
   function takeChange(change: Change) {
-    const isKnown = change.type === 'message' ? change.position.seq <= at.seq : change.position.version <= at.version
+    const { position } = change
+    const isNew = change.type === 'message' ? position.seq > at.seq : position.version > at.version
+    if (!isNew) return takeKnown(change)
+    at = further(at, position)
+    passVisible(change)
+  }
+
+  function takeKnown(change: Change) {
     // New to a feed that was behind, with an edit that was not known here yet.
-    if (isKnown && change.type === 'message' && change.message.version > at.version && isEdited(change.message)) {
+    if (change.type === 'message' && change.message.version > at.version && isEdited(change.message)) {
       return passVisible({ ...change, type: 'message-changed', position: at })
     }
-    if (isKnown && faults.dropRepeats !== false) return
-    at = further(at, change.position)
-    passVisible(change)
+    if (faults.dropRepeats === false) {
+      at = further(at, change.position)
+      passVisible(change)
+    }
   }
 
   function passVisible(change: Change) {
@@ -134,5 +142,7 @@ function newestReceipts(events: readonly FeedEvent[]): FeedEvent[] {
 const isEdited = ({ editedAt, deletedAt }: MessageRow) => editedAt !== null || deletedAt !== null
 
 function further(one: Position, other: Position): Position {
+  // Which is how it is but while something is resumed.
+  if (other.version >= one.version && other.seq >= one.seq) return other
   return { version: Math.max(one.version, other.version), seq: Math.max(one.seq, other.seq) }
 }

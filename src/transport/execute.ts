@@ -9,7 +9,10 @@ import {
 } from 'graphql'
 import type { AppContext, Connection, RequestContext, Viewer } from '../context.ts'
 import { NotFoundError } from '../lib/errors.ts'
+import type { LiveStream } from '../live/queue.ts'
+import { type Destination, deliver } from './delivery.ts'
 import { asGraphQLError, type ErrorPolicy, rootCause, toClientError } from './errors.ts'
+import { createGroups, type ExecuteEvent } from './groups.ts'
 import { countRootFields, type PreparedOperation } from './guard.ts'
 import type { RateLimiter } from './rate-limit.ts'
 
@@ -23,10 +26,8 @@ export interface Executor {
 }
 
 /** The socket that an operation came by; none over HTTP. */
-export interface Socket {
+export interface Socket extends Destination {
   connection: Connection
-  /** Called when a subscription breaks off, as for a slow reader; without a socket the error is the last result. */
-  onFailure: () => void
 }
 
 export interface ExecutorDeps {
@@ -47,6 +48,22 @@ export function createExecutor({ app, schema, limiter, policy, onSubscribed }: E
     ...initContextCache(),
   })
 
+  /** The context of what is the same for every viewer: a field that asks for one all the same fails. */
+  const contextForAll = (): RequestContext => ({
+    ...app,
+    get viewer(): never {
+      throw new Error('A field that is marked as shareable asked who the viewer is')
+    },
+    ...initContextCache(),
+  })
+
+  const argsOf = ({ document, operationName, variables: variableValues }: PreparedOperation): ExecutionArgs => ({
+    schema,
+    document,
+    operationName,
+    variableValues,
+  })
+
   const failed = (error: unknown): ExecutionResult => ({ errors: [toClientError(asGraphQLError(error), policy)] })
 
   function forClient(result: ExecutionResult): ExecutionResult {
@@ -54,37 +71,35 @@ export function createExecutor({ app, schema, limiter, policy, onSubscribed }: E
     return { ...result, errors: result.errors.map((error) => toClientError(error, policy)) }
   }
 
-  async function subscribe(args: ExecutionArgs, viewer: Viewer, by?: Socket) {
-    const source = await createSourceEventStream(args)
+  const executeEvent: ExecuteEvent = (prepared, event, viewer) => {
+    const contextValue = viewer ? contextFor(viewer) : contextForAll()
+    const result = execute({ ...argsOf(prepared), rootValue: event, contextValue })
+    return result instanceof Promise ? result.then(ofEvent) : ofEvent(result)
+  }
+
+  function ofEvent(result: ExecutionResult): ExecutionResult | null {
+    // Who it is about has left since, or the viewer has: later events say so, and an error would end many a client's stream.
+    return isOfNobody(result) ? null : forClient(result)
+  }
+
+  const groups = createGroups(schema, executeEvent)
+
+  async function subscribe(prepared: PreparedOperation, viewer: Viewer, by?: Socket) {
+    const source = await createSourceEventStream({ ...argsOf(prepared), contextValue: contextFor(viewer, by) })
     if (!(Symbol.asyncIterator in source)) return forClient(source)
     onSubscribed()
-    const toResult = async (rootValue: unknown) => {
-      const result = await execute({ ...args, rootValue, contextValue: contextFor(viewer) })
-      // Who it is about has left since, or the viewer has: later events say so, and an error would end many a client's stream.
-      return isOfNobody(result) ? null : forClient(result)
-    }
-    const brokenOff = (error: unknown): IteratorResult<ExecutionResult> => {
-      if (by) {
-        by.onFailure()
-        return { value: undefined, done: true }
-      }
-      return { value: failed(error), done: false }
-    }
-    return mapIterator(source[Symbol.asyncIterator](), toResult, brokenOff)
+    // What the subscription's resolver gave: graphql-js passes it on as it is.
+    const stream = source as LiveStream<object>
+    if (by) return deliver(stream, groups.join(prepared, viewer), by)
+    const last = (error: unknown) => ({ value: failed(error), done: false })
+    return mapIterator(stream, async (event) => executeEvent(prepared, event, viewer), last)
   }
 
   async function start(prepared: PreparedOperation, viewer: Viewer, by?: Socket) {
-    const { document, operation, operationName, variables: variableValues } = prepared
-    const args: ExecutionArgs = {
-      schema,
-      document,
-      operationName,
-      variableValues,
-      contextValue: contextFor(viewer, by),
-    }
-    if (operation.operation === OperationTypeNode.SUBSCRIPTION) return subscribe(args, viewer, by)
-    if (operation.operation === OperationTypeNode.MUTATION) await limiter.take(viewer, countRootFields(prepared))
-    return forClient(await execute(args))
+    const type = prepared.operation.operation
+    if (type === OperationTypeNode.SUBSCRIPTION) return subscribe(prepared, viewer, by)
+    if (type === OperationTypeNode.MUTATION) await limiter.take(viewer, countRootFields(prepared))
+    return forClient(await execute({ ...argsOf(prepared), contextValue: contextFor(viewer, by) }))
   }
 
   return { run: (prepared, viewer, by) => start(prepared, viewer, by).catch(failed), failed }
@@ -96,8 +111,8 @@ function isOfNobody({ data, errors }: ExecutionResult): boolean {
 }
 
 /**
- * The source's events, mapped one by one; those that are mapped to null are left out. A plain object and not an async generator, whose return() would wait for the
- * next event before it reached the source.
+ * The source's events, mapped one by one; those that are mapped to null are left out. A plain object and not an async
+ * generator, whose return() would wait for the next event before it reached the source.
  */
 function mapIterator<From, To>(
   source: AsyncIterator<From>,

@@ -110,7 +110,7 @@ export function createIdentify(app: AppContext, verifier: TokenVerifier): Identi
 }
 
 /** What tells viewers apart. */
-function nameOf(viewer: Viewer): string {
+export function nameOf(viewer: Viewer): string {
   if (viewer.kind === 'service') return `service ${viewer.subject}`
   return `user ${viewer.user.id} by ${viewer.actingService ?? 'itself'}`
 }

@@ -7,7 +7,7 @@ import { domainError } from './errors.ts'
 import type { Executor, OperationResult } from './execute.ts'
 import type { Guard, PreparedOperation } from './guard.ts'
 import type { Identify, Identity } from './identify.ts'
-import { close, closeSlow, send, TRY_AGAIN_LATER } from './socket.ts'
+import { type Outlet, TRY_AGAIN_LATER } from './socket.ts'
 
 // graphql-transport-ws, in the hands of graphql-ws: who may begin, what may be run, and what a ping is answered with.
 
@@ -29,6 +29,7 @@ export interface WebSocketDeps {
 /** What is known of one socket. */
 export interface Extra {
   socket: WebSocket
+  outlet: Outlet
   identity?: Identity
   /** Stops watching whether it is still let in. */
   unwatch?: () => void
@@ -67,7 +68,7 @@ export function protocolOptions({
 }: WebSocketDeps): ServerOptions<InitPayload, Extra> {
   async function run({ contextValue }: ExecutionArgs) {
     const { id, prepared, extra } = contextValue as Subscribed
-    const { socket, connection } = extra
+    const { outlet, connection } = extra
     try {
       // The profile may have changed since the socket was opened, and the standing too.
       const { viewer } = await identify.again(extra.identity!)
@@ -79,7 +80,9 @@ export function protocolOptions({
     }
     const result = await executor.run(prepared, extra.identity.viewer, {
       connection,
-      onFailure: () => closeSlow(socket),
+      outlet,
+      operationId: id,
+      onFailure: outlet.closeSlow,
     })
     extra.operations.set(id, result)
     return result
@@ -92,7 +95,7 @@ export function protocolOptions({
         await admit(identify, extra, await identify.first(connectionParams?.authorization, connectionParams?.actAs))
       } catch (error) {
         // Closed here for the reason; the false then keeps it from being acknowledged.
-        if (error instanceof UnauthenticatedError) close(extra.socket, CloseCode.Forbidden, error.message)
+        if (error instanceof UnauthenticatedError) extra.outlet.close(CloseCode.Forbidden, error.message)
         else tryAgainLater(app, extra, error)
         return false
       }
@@ -123,14 +126,14 @@ export function protocolOptions({
 }
 
 /** Closes a socket of which it can't be found out now whose it is. */
-function tryAgainLater(app: AppContext, { socket }: Extra, error: unknown) {
+function tryAgainLater(app: AppContext, { outlet }: Extra, error: unknown) {
   app.log.warn({ err: error }, 'a WebSocket could not be authenticated')
-  close(socket, TRY_AGAIN_LATER, 'Try again later')
+  outlet.close(TRY_AGAIN_LATER, 'Try again later')
 }
 
 /** Lets a socket in as somebody, for as long as that holds. */
 async function admit(identify: Identify, extra: Extra, identity: Identity) {
-  const refused = () => close(extra.socket, CloseCode.Forbidden, 'You are no longer let in')
+  const refused = () => extra.outlet.close(CloseCode.Forbidden, 'You are no longer let in')
   const unwatch = await identify.watch(identity, refused)
   extra.unwatch?.()
   extra.unwatch = unwatch
@@ -144,7 +147,7 @@ async function admit(identify: Identify, extra: Extra, identity: Identity) {
  * isn't sent back, which a client could ask for by the megabyte.
  */
 export async function answerPing({ app, identify }: WebSocketDeps, extra: Extra, payload: InitPayload | undefined) {
-  if (!extra.identity || payload?.authorization === undefined) return send(extra.socket, PONG)
+  if (!extra.identity || payload?.authorization === undefined) return extra.outlet.send(PONG)
   try {
     await admit(identify, extra, await identify.renew(extra.identity, payload.authorization))
   } catch (error) {
@@ -152,7 +155,7 @@ export async function answerPing({ app, identify }: WebSocketDeps, extra: Extra,
     return tryAgainLater(app, extra, error)
   }
   const expiresAt = new Date(extra.identity.expiresAt).toISOString()
-  return send(extra.socket, JSON.stringify({ type: MessageType.Pong, payload: { expiresAt } }))
+  return extra.outlet.send(JSON.stringify({ type: MessageType.Pong, payload: { expiresAt } }))
 }
 
 /** graphql-ws throws this, and no error of a class of its own, for a message type that only a server may send. */

@@ -8,7 +8,7 @@ import type { Drain } from './drain.ts'
 import { MAX_REQUEST_BYTES } from './guard.ts'
 import { GRAPHQL_PATH } from './http.ts'
 import { clientAddress, isAllowedOrigin } from './origins.ts'
-import { close, closeSlow, POLICY_VIOLATION, SERVICE_RESTART, send } from './socket.ts'
+import { createOutlet, POLICY_VIOLATION, SERVICE_RESTART } from './socket.ts'
 import {
   answerPing,
   type Extra,
@@ -64,7 +64,7 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps & { drain: 
       counted = false
     }
     stream.once('close', uncount)
-    sockets.handleUpgrade(request, stream, head, (socket) => open(socket, uncount))
+    sockets.handleUpgrade(request, stream, head, (socket) => open(socket, stream, uncount))
   })
 
   function refuseUpgrade(request: IncomingMessage): string | null {
@@ -74,10 +74,11 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps & { drain: 
     return null
   }
 
-  function open(socket: WebSocket, uncount: () => void) {
+  function open(socket: WebSocket, stream: Duplex, uncount: () => void) {
+    const outlet = createOutlet(socket, stream)
     let messages = 0
     const ackTimer = setTimeout(() => {
-      socket.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout')
+      outlet.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout')
     }, ACK_TIMEOUT_MS)
     const acknowledged = () => {
       clearTimeout(ackTimer)
@@ -85,8 +86,9 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps & { drain: 
     }
     const extra: Extra = {
       socket,
+      outlet,
       acknowledged,
-      connection: { typingIn: new Set(), closeSlow: () => closeSlow(socket) },
+      connection: { typingIn: new Set() },
       operations: new Map(),
       subscriptions: new Set(),
     }
@@ -94,7 +96,7 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps & { drain: 
     let handling = 0
     let leaving = false
     function leaveOnceAnswered() {
-      if (leaving && handling === extra.subscriptions.size) close(socket, SERVICE_RESTART, 'Connect again')
+      if (leaving && handling === extra.subscriptions.size) outlet.close(SERVICE_RESTART, 'Connect again')
     }
     const stay = drain.add(() => {
       leaving = true
@@ -112,24 +114,24 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps & { drain: 
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: (data) => send(socket, data),
-        close: (code, reason) => close(socket, code, reason),
+        send: (data) => outlet.send(data),
+        close: outlet.close,
         onPing: (payload) => answerPing(deps, extra, payload),
         onMessage: (receive) =>
           socket.on('message', async (data: RawData) => {
             // What comes behind our close frame would be executed, and never answered: clients send it again elsewhere.
             if (leaving || socket.readyState !== socket.OPEN) return
             if (!extra.identity && ++messages > MAX_MESSAGES_BEFORE_ACK) {
-              return close(socket, POLICY_VIOLATION, 'Too many messages before the acknowledgement')
+              return outlet.close(POLICY_VIOLATION, 'Too many messages before the acknowledgement')
             }
             handling++
             try {
               await receive(String(data))
             } catch (err) {
-              if (isServerMessage(err)) return close(socket, CloseCode.BadRequest, 'Only a server may send that')
-              if (err instanceof UnauthenticatedError) return close(socket, CloseCode.Forbidden, err.message)
+              if (isServerMessage(err)) return outlet.close(CloseCode.BadRequest, 'Only a server may send that')
+              if (err instanceof UnauthenticatedError) return outlet.close(CloseCode.Forbidden, err.message)
               app.log.error({ err }, 'a WebSocket message could not be handled')
-              close(socket, CloseCode.InternalServerError, 'Internal server error')
+              outlet.close(CloseCode.InternalServerError, 'Internal server error')
             } finally {
               handling--
               leaveOnceAnswered()
