@@ -172,7 +172,7 @@ export function takesNoMessages(field: string): ForbiddenError {
 
 /** Users by internal id, in the order of the ids; null where there is none. */
 export async function loadUsers({ db }: RequestContext, ids: readonly string[]): Promise<(UserRow | null)[]> {
-  const users = await db.prisma.user.findMany({ where: { id: { in: [...ids] } } })
+  const users = await db.query<UserRow>(`SELECT ${USER_COLUMNS} FROM users u WHERE u.id = ANY($1::uuid[])`, [ids])
   const byId = new Map(users.map((user) => [user.id, user]))
   return ids.map((id) => byId.get(id) ?? null)
 }
