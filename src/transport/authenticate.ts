@@ -4,6 +4,7 @@ import { UnauthenticatedError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { codePoints, isHttpUrl, isStorable } from '../lib/text.ts'
 import { createKeySet } from './jwks.ts'
+import { createTokenCache } from './token-cache.ts'
 
 /** How far clocks may be apart: a token is accepted for so much longer. */
 export const LEEWAY_SECONDS = 5
@@ -74,12 +75,15 @@ export function createTokenVerifier(settings: TokenSettings, deps: { clock: Cloc
   const algorithms = [...(secret ? ['HS256'] : []), ...(keySet ? JWKS_ALGORITHMS : [])]
   // jose asks for a key only after it has found alg among `algorithms`: each of the two exists when it is used.
   const keyOf: JWTVerifyGetKey = (header, token) => (header.alg === 'HS256' ? secret! : keySet!(header, token))
+  const verified = createTokenCache(deps.clock)
 
   return {
     async verify(token) {
       if (token.length > MAX_TOKEN_LENGTH) throw new UnauthenticatedError('The token is too long')
+      const known = verified.get(token)
+      if (known) return known
       try {
-        const { payload } = await jwtVerify(token, keyOf, {
+        const { payload, protectedHeader } = await jwtVerify(token, keyOf, {
           algorithms,
           issuer,
           audience,
@@ -87,7 +91,9 @@ export function createTokenVerifier(settings: TokenSettings, deps: { clock: Cloc
           clockTolerance: LEEWAY_SECONDS,
           currentDate: new Date(deps.clock.now()),
         })
-        return readClaims(payload, deps.clock.now() / 1000)
+        const claims = readClaims(payload, deps.clock.now() / 1000)
+        if (protectedHeader.alg === 'HS256') verified.set(token, claims, lifetimeOf(claims, payload.nbf))
+        return claims
       } catch (error) {
         throw refusal(error, deps.log)
       }
@@ -131,6 +137,12 @@ function readClaims(payload: JWTPayload, nowSeconds: number): TokenClaims {
     email: profileText(payload.email, 320),
     role: profileText(payload.role, 255),
   }
+}
+
+/** The times in which neither jose nor readClaims refuses a token. */
+function lifetimeOf({ issuedAt, expiresAt }: TokenClaims, notBefore = Number.NEGATIVE_INFINITY) {
+  const issuable = issuedAt === null ? Number.NEGATIVE_INFINITY : issuedAt - MAX_AHEAD_SECONDS
+  return { from: Math.max(notBefore - LEEWAY_SECONDS, issuable), until: expiresAt + LEEWAY_SECONDS }
 }
 
 /** Whether it is a string of 1 to `max` code points that PostgreSQL can store: no NUL, no lone surrogate. */

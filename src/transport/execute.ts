@@ -1,4 +1,3 @@
-import { initContextCache } from '@pothos/core'
 import {
   createSourceEventStream,
   type ExecutionArgs,
@@ -7,13 +6,15 @@ import {
   type GraphQLSchema,
   OperationTypeNode,
 } from 'graphql'
-import type { AppContext, Connection, RequestContext, Viewer } from '../context.ts'
+import type { AppContext, Connection, Viewer } from '../context.ts'
 import { NotFoundError } from '../lib/errors.ts'
 import type { LiveStream } from '../live/queue.ts'
+import { createContexts } from './contexts.ts'
 import { type Destination, deliver } from './delivery.ts'
 import { asGraphQLError, type ErrorPolicy, rootCause, toClientError } from './errors.ts'
+import { countRootFields } from './field-count.ts'
 import { createGroups, type ExecuteEvent } from './groups.ts'
-import { countRootFields, type PreparedOperation } from './guard.ts'
+import type { PreparedOperation } from './guard.ts'
 import type { RateLimiter } from './rate-limit.ts'
 
 export type OperationResult = ExecutionResult | AsyncIterableIterator<ExecutionResult>
@@ -40,35 +41,7 @@ export interface ExecutorDeps {
 }
 
 export function createExecutor({ app, schema, limiter, policy, onSubscribed }: ExecutorDeps): Executor {
-  /** Each request and each event has loaders of its own: what an earlier one read is stale. */
-  const contextFor = (viewer: Viewer, by?: Socket): RequestContext => ({
-    ...app,
-    viewer,
-    connection: by?.connection,
-    ...initContextCache(),
-  })
-
-  /** That of the events that come together, from when nothing has been read for them yet. */
-  let contextOfThese: RequestContext | null = null
-
-  /**
-   * The context of what is the same for every viewer: a field that asks for one all the same fails. One for all events
-   * that come together, as making it and its loaders takes a third of executing.
-   */
-  function contextForAll(): RequestContext {
-    if (contextOfThese) return contextOfThese
-    process.nextTick(() => {
-      contextOfThese = null
-    })
-    contextOfThese = {
-      ...app,
-      get viewer(): never {
-        throw new Error('A field that is marked as shareable asked who the viewer is')
-      },
-      ...initContextCache(),
-    }
-    return contextOfThese
-  }
+  const contexts = createContexts(app)
 
   const argsOf = ({ document, operationName, variables: variableValues }: PreparedOperation): ExecutionArgs => ({
     schema,
@@ -85,7 +58,7 @@ export function createExecutor({ app, schema, limiter, policy, onSubscribed }: E
   }
 
   const executeEvent: ExecuteEvent = (prepared, event, viewer) => {
-    const contextValue = viewer ? contextFor(viewer) : contextForAll()
+    const contextValue = viewer ? contexts.forViewer(viewer) : contexts.forAll()
     const result = execute({ ...argsOf(prepared), rootValue: event, contextValue })
     return result instanceof Promise ? result.then(ofEvent) : ofEvent(result)
   }
@@ -98,7 +71,10 @@ export function createExecutor({ app, schema, limiter, policy, onSubscribed }: E
   const groups = createGroups(schema, executeEvent)
 
   async function subscribe(prepared: PreparedOperation, viewer: Viewer, by?: Socket) {
-    const source = await createSourceEventStream({ ...argsOf(prepared), contextValue: contextFor(viewer, by) })
+    const source = await createSourceEventStream({
+      ...argsOf(prepared),
+      contextValue: contexts.forViewer(viewer, by?.connection),
+    })
     if (!(Symbol.asyncIterator in source)) return forClient(source)
     onSubscribed()
     // What the subscription's resolver gave: graphql-js passes it on as it is.
@@ -109,10 +85,12 @@ export function createExecutor({ app, schema, limiter, policy, onSubscribed }: E
   }
 
   async function start(prepared: PreparedOperation, viewer: Viewer, by?: Socket) {
-    const type = prepared.operation.operation
-    if (type === OperationTypeNode.SUBSCRIPTION) return subscribe(prepared, viewer, by)
-    if (type === OperationTypeNode.MUTATION) await limiter.take(viewer, countRootFields(prepared))
-    return forClient(await execute({ ...argsOf(prepared), contextValue: contextFor(viewer, by) }))
+    const { document, operation } = prepared
+    if (operation.operation === OperationTypeNode.SUBSCRIPTION) return subscribe(prepared, viewer, by)
+    if (operation.operation === OperationTypeNode.MUTATION) {
+      await limiter.take(viewer, countRootFields(document, operation))
+    }
+    return forClient(await execute({ ...argsOf(prepared), contextValue: contexts.forViewer(viewer, by?.connection) }))
   }
 
   return { run: (prepared, viewer, by) => start(prepared, viewer, by).catch(failed), failed }

@@ -65,8 +65,12 @@ export function createGroups(schema: GraphQLSchema, execute: ExecuteEvent): Grou
       let ofViewer: Group | undefined
       return {
         messageOf(event) {
-          const group = isShareable(event) ? (ofAll ??= enter(null)) : (ofViewer ??= enter(viewer))
-          return group.messageOf(event)
+          if (isShareable(event)) {
+            ofAll ??= enter(null)
+            return ofAll.messageOf(event)
+          }
+          ofViewer ??= enter(viewer)
+          return ofViewer.messageOf(event)
         },
         leave() {
           for (const [key, group] of joined) if (--group.members === 0) groups.delete(key)
@@ -80,11 +84,14 @@ export function createGroups(schema: GraphQLSchema, execute: ExecuteEvent): Grou
 function createGroup(execute: (event: object) => Executed): Group {
   /** The last event's, for this turn of the event loop: in it all members come to it, unless they have fallen behind. */
   let last: { event: object; message: Messaged } | null = null
+  const forget = () => {
+    last = null
+  }
   return {
     members: 0,
     messageOf(event) {
       if (last?.event === event) return last.message
-      if (!last) setImmediate(() => (last = null))
+      if (!last) setImmediate(forget)
       const executed = execute(event)
       const message = executed instanceof Promise ? executed.then(toMessage) : toMessage(executed)
       last = { event, message }

@@ -1,16 +1,12 @@
-import { complexityFromQuery } from '@pothos/plugin-complexity'
 import {
   type DocumentNode,
-  type FieldNode,
   GraphQLError,
   type GraphQLSchema,
   getOperationAST,
   getVariableValues,
-  Kind,
   NoSchemaIntrospectionCustomRule,
   type OperationDefinitionNode,
   parse,
-  type SelectionSetNode,
   specifiedRules,
   validate,
 } from 'graphql'
@@ -18,6 +14,7 @@ import { LRUCache } from 'lru-cache'
 import { BadUserInputError } from '../lib/errors.ts'
 import { isDeeperThan } from '../lib/json.ts'
 import { domainError, type ErrorPolicy, type LanguageCode, languageError } from './errors.ts'
+import { type CostCheck, createCostCheck } from './guard-cost.ts'
 
 // One guard for all transports: nothing is executed that did not come through `prepare`.
 
@@ -45,11 +42,6 @@ export type Guard = (
 export const MAX_REQUEST_BYTES = 256 * 1024
 /** Tokens of a document: the introspection query of GraphiQL has about 300. */
 const MAX_TOKENS = 5_000
-/** Fields, each counted as often as the lists above it may hold rows. A page of 100 with 100 of 10 fields each is allowed. */
-const MAX_COST = 150_000
-/** Fields of the schema itself, each of which is read for every type, field or argument: GraphiQL asks for about 250. */
-const MAX_INTROSPECTION = 1_000
-const MAX_DEPTH = 15
 /** Levels of nesting in variables; metadata may have 32. */
 const MAX_VARIABLE_LEVELS = 64
 /** Of one kind, that are told of a request. */
@@ -67,6 +59,8 @@ export function createGuard(schema: GraphQLSchema, policy: ErrorPolicy & { intro
     maxSize: CACHED_CHARACTERS,
     sizeCalculation: (_, text) => text.length,
   })
+
+  const costCheck = createCostCheck(schema)
 
   function documentOf(text: string): DocumentNode {
     const cached = documents.get(text)
@@ -94,30 +88,17 @@ export function createGuard(schema: GraphQLSchema, policy: ErrorPolicy & { intro
     if (errors) throw refusal('BAD_USER_INPUT', ...errors)
   }
 
-  function checkCost(document: DocumentNode, operation: OperationDefinitionNode, variables: Record<string, unknown>) {
-    const fragments = document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION)
-    const { complexity, depth } = costOf({ kind: Kind.DOCUMENT, definitions: [operation, ...fragments] }, variables)
-    if (depth > MAX_DEPTH) refuseCost(`The operation is ${depth} levels deep; ${MAX_DEPTH} are allowed.`)
-    if (complexity > MAX_COST) {
-      refuseCost(`The operation may read ${complexity} fields; ${MAX_COST} are allowed. Ask for smaller pages.`)
-    }
-    const introspection = countIntrospection(document, operation)
-    if (introspection > MAX_INTROSPECTION) {
-      refuseCost(`The operation asks for ${introspection} fields of the schema; ${MAX_INTROSPECTION} are allowed.`)
-    }
+  function checkCost(...counted: Parameters<CostCheck>) {
+    const excess = excessOf(...counted)
+    if (excess !== null) throw refusal('GRAPHQL_VALIDATION_FAILED', new GraphQLError(excess))
   }
 
-  function costOf(document: DocumentNode, variables: Record<string, unknown>) {
+  function excessOf(...counted: Parameters<CostCheck>) {
     try {
-      return complexityFromQuery(document, { schema, variables })
+      return costCheck(...counted)
     } catch (error) {
-      // An argument that only its variable's value makes wrong, as null where there is a default.
       throw error instanceof GraphQLError ? refusal('BAD_USER_INPUT', error) : error
     }
-  }
-
-  function refuseCost(message: string): never {
-    throw refusal('GRAPHQL_VALIDATION_FAILED', new GraphQLError(message))
   }
 
   function refusal(code: LanguageCode, ...errors: readonly GraphQLError[]): Refused {
@@ -181,38 +162,4 @@ function checkShape({ query, operationName, variables }: OperationRequest) {
   }
   if (isDeeperThan(variables, MAX_VARIABLE_LEVELS)) return refuse('variables are nested too deeply.', 'variables')
   return { query, operationName: operationName || undefined, variables: (variables ?? {}) as Record<string, unknown> }
-}
-
-/** How many root fields an operation has, aliases and fragments included: what it counts on the rate limiter. */
-export function countRootFields({ document, operation }: PreparedOperation): number {
-  return fieldSum(document, () => 1)(operation.selectionSet)
-}
-
-/** How many fields an operation asks of the schema itself, which has no cost of its own. */
-function countIntrospection(document: DocumentNode, operation: OperationDefinitionNode): number {
-  const countAll = fieldSum(document, ({ selectionSet }) => 1 + (selectionSet ? countAll(selectionSet) : 0))
-  const count = fieldSum(document, ({ name, selectionSet }) =>
-    selectionSet && name.value.startsWith('__') ? countAll(selectionSet) : 0,
-  )
-  return count(operation.selectionSet)
-}
-
-/** Adds up a number for each field of a selection set, fragments included; each set is looked at once. */
-function fieldSum(document: DocumentNode, of: (field: FieldNode) => number): (set: SelectionSetNode) => number {
-  const fragments = new Map(
-    document.definitions.flatMap((node) => (node.kind === Kind.FRAGMENT_DEFINITION ? [[node.name.value, node]] : [])),
-  )
-  const sums = new Map<SelectionSetNode, number>()
-  return function sum(set) {
-    const known = sums.get(set)
-    if (known !== undefined) return known
-    let total = 0
-    for (const node of set.selections) {
-      if (node.kind === Kind.FIELD) total += of(node)
-      else if (node.kind === Kind.INLINE_FRAGMENT) total += sum(node.selectionSet)
-      else total += sum(fragments.get(node.name.value)!.selectionSet)
-    }
-    sums.set(set, total)
-    return total
-  }
 }

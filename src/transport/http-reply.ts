@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import type { ExecutionResult, GraphQLError } from 'graphql'
 import type { FetchAPI } from 'graphql-yoga'
 import { BadUserInputError, PayloadTooLargeError } from '../lib/errors.ts'
@@ -61,4 +62,38 @@ export function asJson(result: unknown, fetchAPI: FetchAPI): Response {
     status: http?.status ?? 200,
     headers: { 'content-type': 'application/json; charset=utf-8', ...http?.headers },
   })
+}
+
+/** What a client may accept results as; the first where it accepts both alike. */
+const RESULT_TYPES = ['application/json', 'application/graphql-response+json']
+
+/** What a result is sent as to a client that accepts this, in the way that Yoga finds it out; null for neither type. */
+export function acceptedJson(accept: string | undefined): string | null {
+  for (const accepted of (accept || '*/*').replace(/\s/g, '').toLowerCase().split(',')) {
+    const [mediaType = '', ...parameters] = accepted.split(';')
+    const charset = parameters.find((parameter) => parameter.includes('charset=')) ?? 'charset=utf-8'
+    const [type, subtype] = mediaType.split('/')
+    const fits = (one: string, other: string | undefined) => other === '*' || other === one
+    const found = RESULT_TYPES.find((each) => fits(each.split('/')[0]!, type) && fits(each.split('/')[1]!, subtype))
+    if (found && charset === 'charset=utf-8') return found
+  }
+  return null
+}
+
+/**
+ * A result as Node sends it, like Yoga: with the highest status of its errors, whatever they say of headers, and 200 for
+ * bad documents where application/json was accepted. Without a type it is JSON, and those keep their status.
+ */
+export function replyOf(result: ExecutionResult, mediaType?: string) {
+  const headers: OutgoingHttpHeaders = { 'content-type': `${mediaType ?? RESULT_TYPES[0]}; charset=utf-8` }
+  let status = 0
+  for (const { extensions } of result.errors ?? []) {
+    const http = extensions.http as HttpExtension | undefined
+    delete extensions.http
+    Object.assign(headers, http?.headers)
+    if (http && !(http.spec && mediaType === RESULT_TYPES[0])) status = Math.max(status, http.status)
+  }
+  const body = JSON.stringify(result)
+  headers['content-length'] = Buffer.byteLength(body)
+  return { status: status || 200, headers, body }
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { GraphQLError } from 'graphql'
 import type { GraphQLParams } from 'graphql-yoga'
 import { badRequest } from './http-reply.ts'
@@ -16,6 +17,18 @@ export async function readBody(request: Request): Promise<GraphQLParams> {
     throw error instanceof GraphQLError ? error : badRequest(400, 'The body broke off.')
   })
   return parseJson(text)
+}
+
+/** The body of a request that says how long it is, to which Node holds it; null where it broke off. */
+export function readBytes(request: IncomingMessage): Promise<Buffer | null> {
+  return new Promise((resolve) => {
+    if (request.destroyed) return resolve(null)
+    const chunks: Buffer[] = []
+    request
+      .on('data', (chunk: Buffer) => chunks.push(chunk))
+      .on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+      .on('close', () => resolve(null))
+  })
 }
 
 /** A request in the address of a GET; other parameters are nobody's business. */

@@ -9,8 +9,10 @@ import type { Executor } from './execute.ts'
 import { type GraphiqlPage, wantsPage } from './graphiql.ts'
 import { type Guard, MAX_REQUEST_BYTES } from './guard.ts'
 import { answerHealth } from './health.ts'
+import { createPostHandler } from './http-post.ts'
 import { asJson, badRequest, ownError, resultWithStatus, withStatus } from './http-reply.ts'
 import { isHost, isJson, readBody, readQuery } from './http-request.ts'
+import { untilRefused } from './http-stream.ts'
 import type { Identify, Identity } from './identify.ts'
 import { isAllowedOrigin } from './origins.ts'
 
@@ -61,6 +63,8 @@ export function createHttpServer(deps: HttpDeps): Server {
     logging: false,
   })
 
+  const post = createPostHandler(deps, yoga)
+
   function route(request: IncomingMessage, response: ServerResponse) {
     const path = request.url?.split('?', 1)[0]
     // The next request finds another node.
@@ -68,6 +72,7 @@ export function createHttpServer(deps: HttpDeps): Server {
     if (path === '/healthz' || path === '/readyz') return answerHealth(path, app, drain.isUnderWay(), response)
     if (!isHost(request.headers.host)) return answerText(response, 400, 'The Host header is not a host.')
     if (path === GRAPHQL_PATH && graphiql && wantsPage(request)) return graphiql(request, response)
+    if (request.url === GRAPHQL_PATH && request.method === 'POST') return post(request, response)
     if (path === GRAPHQL_PATH) return yoga(request, response)
     if (path === '/' && graphiql) return response.writeHead(302, { location: GRAPHQL_PATH }).end()
     return answerText(response, 404, `Not found. GraphQL is at ${GRAPHQL_PATH}.`)
@@ -87,7 +92,8 @@ interface ServerContext {
 }
 
 /** Puts identity first, then takes over from the parsed request to the result. */
-function useOwnPipeline({ guard, executor, identify, policy, drain }: HttpDeps): Plugin<object, ServerContext> {
+function useOwnPipeline(deps: HttpDeps): Plugin<object, ServerContext> {
+  const { guard, executor, identify, policy, drain } = deps
   const identities = new WeakMap<Request, Identity>()
 
   /** A stream only for a client that takes one, and errors only in our own terms. */
@@ -99,44 +105,6 @@ function useOwnPipeline({ guard, executor, identify, policy, drain }: HttpDeps):
     }
     if ('data' in result || !result.errors) return result
     return { ...result, errors: result.errors.map((error) => ownError(error, policy)) }
-  }
-
-  /** An event stream that ends when whoever reads it is no longer let in, or gone, and breaks off when we go. */
-  async function untilRefused<Item>(
-    stream: AsyncIterableIterator<Item>,
-    identity: Identity,
-    gone: AbortSignal,
-    response: ServerResponse,
-  ) {
-    const end = () => void stream.return?.()
-    const unwatch = await identify.watch(identity, end).catch((error) => {
-      end()
-      throw error
-    })
-    // Not completed, so that clients connect again.
-    const stay = drain.add(() => response.destroy())
-    const over = () => {
-      unwatch()
-      stay()
-    }
-    const ending: AsyncIterableIterator<Item> = {
-      [Symbol.asyncIterator]: () => ending,
-      async next() {
-        const result = await stream.next()
-        if (result.done) over()
-        return result
-      },
-      async return() {
-        over()
-        await stream.return?.()
-        return { value: undefined, done: true }
-      },
-    }
-    // Whoever hangs up before the answer begins has no reader that would end it.
-    const hangUp = () => void ending.return?.()
-    if (gone.aborted) hangUp()
-    else gone.addEventListener('abort', hangUp, { once: true })
-    return ending
   }
 
   return {
@@ -172,7 +140,7 @@ function useOwnPipeline({ guard, executor, identify, policy, drain }: HttpDeps):
         const identity = identities.get(request)!
         const result = await executor.run(prepared, identity.viewer)
         return Symbol.asyncIterator in result
-          ? untilRefused(result, identity, request.signal, context.res)
+          ? untilRefused(deps, result, identity, request.signal, context.res)
           : resultWithStatus(result)
       })
     },

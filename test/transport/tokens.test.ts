@@ -553,6 +553,57 @@ describe('29 time, audience and issuer', () => {
   })
 })
 
+describe('a token that was verified before', () => {
+  it('is refused for what the time has made of it, and accepted again where the clock is set back', async () => {
+    const keys = bySecret()
+    const given = now({ nbf: start / 1000, iat: start / 1000 + 30, exp: start / 1000 + 60 })
+    const accepted = await keys.verify(given)
+    for (const [seconds, reason] of [
+      [0, null],
+      [64, null],
+      [65, /expired/],
+      [-5, null],
+      [-6, /not valid yet/],
+      [10, null],
+    ] as const) {
+      clock.time = start + seconds * 1000
+      if (reason) await expectRefused(keys, given, reason)
+      else expect(await keys.verify(given)).toStrictEqual(accepted)
+    }
+    const ahead = now({ iat: clock.time / 1000 + 60, exp: clock.time / 1000 + 600 })
+    expect(await keys.verify(ahead)).toMatchObject({ sub: 'ada' })
+    pass(-1)
+    await expectRefused(keys, ahead, /iat is in the future/)
+  })
+
+  it('says nothing about another of the same claims, or by another key', async () => {
+    const keys = bySecret()
+    const given = now()
+    expect(await keys.verify(given)).toMatchObject({ sub: 'ada' })
+    const [header, payload, signature] = given.split('.')
+    await expectRefused(keys, `${header}.${payload}.${signature!.slice(0, -2)}AA`, /signature is wrong/)
+    await expectRefused(keys, `${header}.${now({ sub: 'eve' }).split('.')[1]}.${signature}`, /signature is wrong/)
+    await expectRefused(verifier({ secret: `${tokenSecret}!` }), given, /signature is wrong/)
+  })
+
+  it('is refused with the settings of another verifier', async () => {
+    const given = now({ aud: 'parley' })
+    expect(await bySecret({ audience: 'parley' }).verify(given)).toMatchObject({ sub: 'ada' })
+    await expectRefused(bySecret({ audience: 'other' }), given, /audience/)
+  })
+
+  it('is not remembered where its key may be withdrawn', async () => {
+    const keys = byBoth()
+    const given = by(rsa, { exp: start / 1000 + 100_000 })
+    expect(await keys.verify(given)).toMatchObject({ sub: 'ada' })
+    jwks.serve(ec.jwk)
+    pass(10 * 60)
+    // Its use sets off the refresh.
+    await keys.verify(given)
+    await vi.waitFor(() => expectRefused(keys, given, /key is unknown/))
+  })
+})
+
 describe('scope', () => {
   const scopes: [unknown, boolean][] = [
     ['service', true],
