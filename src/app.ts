@@ -9,6 +9,8 @@ import { migrate } from './db/migrate.ts'
 import { databaseUrlOf } from './db/url.ts'
 import { createAudit } from './features/audit/service.ts'
 import { ensureDemoConversation } from './features/demo/service.ts'
+import { createSendBatches } from './features/messages/send-batches.ts'
+import { rulesOf } from './features/messages/send-statement.ts'
 import { createReadWriter } from './features/reads/writer.ts'
 import { createTypingStarts } from './features/typing/service.ts'
 import { createFindUser } from './features/users/service.ts'
@@ -86,6 +88,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
       live,
       findUser: createFindUser(db),
       turns: createTurns(TURNS),
+      sends: createSendBatches(db, { poolSize, rules: rulesOf(config) }),
       readWriter: createReadWriter(db, clock),
       audit: createAudit(db),
       typingStarts: createTypingStarts(),

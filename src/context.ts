@@ -2,6 +2,7 @@ import type { Bus } from './bus/bus.ts'
 import type { Config } from './config.ts'
 import type { Db } from './db/client.ts'
 import type { Audit } from './features/audit/service.ts'
+import type { SendBatches } from './features/messages/send-batches.ts'
 import type { ReadWriter } from './features/reads/writer.ts'
 import type { TypingStarts } from './features/typing/service.ts'
 import type { FindUser } from './features/users/service.ts'
@@ -19,8 +20,9 @@ export interface AppContext {
   bus: Bus
   live: Hub
   findUser: FindUser
-  /** By conversation, for what locks its row: so one that is stuck holds few of the connections. */
+  /** By conversation, for changes, which lock its row: so one that is stuck holds few of the connections. */
   turns: Turns
+  sends: SendBatches
   readWriter: ReadWriter
   audit: Audit
   typingStarts: TypingStarts

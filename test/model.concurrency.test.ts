@@ -69,7 +69,7 @@ async function watchTables() {
       WHEN (NEW.last_read_seq < OLD.last_read_seq OR NEW.visible_from_seq <> OLD.visible_from_seq)
       EXECUTE FUNCTION keep_step_back();
     CREATE TRIGGER step_back AFTER UPDATE ON conversations FOR EACH ROW
-      WHEN (NEW.version < OLD.version OR NEW.last_seq NOT BETWEEN OLD.last_seq AND OLD.last_seq + 1)
+      WHEN (NEW.version < OLD.version OR NEW.last_seq < OLD.last_seq)
       EXECUTE FUNCTION keep_step_back();
     CREATE TRIGGER step_back AFTER UPDATE ON messages FOR EACH ROW
       WHEN (NEW.version <= OLD.version OR OLD.deleted_at IS NOT NULL)

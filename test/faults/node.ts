@@ -110,7 +110,7 @@ const overrides: FaultOverrides = {
   clock: { now: () => Date.now() + (options.clockOffsetMs ?? 0) },
   onStatement(sql) {
     statements++
-    if (sql.includes('FROM send_message(')) killAt('before commit')
+    if (sql.includes('FROM send_messages(')) killAt('before commit')
   },
   wrapBus: troubled,
   ...(options.faults && { faults: options.faults }),

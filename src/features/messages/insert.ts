@@ -7,6 +7,7 @@ import { fingerprint } from '../idempotency/service.ts'
 import { takesNoMessages } from '../users/service.ts'
 import { profileOf, type UserProfile } from '../users/user.ts'
 import { type MessageRow, payloadOf } from './message.ts'
+import { rulesOf, type Send, type Sent, writeSends } from './send-statement.ts'
 
 /** A message that has no place in its conversation yet. */
 export type Draft = Omit<MessageRow, 'seq' | 'version' | 'createdAt' | 'editedAt' | 'deletedAt'>
@@ -35,8 +36,8 @@ export function senderOf(ctx: RequestContext): { senderId: string | null; sender
 }
 
 /**
- * Inserts a message: one round trip to the database function that locks, checks, numbers and inserts. Announces nothing.
- * @throws NotFoundError, ConflictError, ForbiddenError for what the function finds against it.
+ * Inserts a message in the transaction of `query`, waiting for the conversation's row. Announces nothing.
+ * @throws NotFoundError, ConflictError, ForbiddenError for what the database finds against it.
  */
 export async function insertMessage(
   ctx: RequestContext,
@@ -44,30 +45,26 @@ export async function insertMessage(
   draft: Draft,
   { despiteClose = false }: InsertOptions = {},
 ): Promise<Inserted | Stored> {
-  const { conversationId, senderId, kind, body, metadata, replyToSeq, subjectId, idempotencyKey } = draft
-  const print = idempotencyKey === null ? null : fingerprint([kind, body, metadata, replyToSeq])
-  // Whoever is acted for has not read what the service answers.
-  const movesRead = ctx.viewer.kind === 'user' && ctx.viewer.actingService === null
-  const [sent] = await query<Sent>(
-    `SELECT outcome, seq, version, created_at AS "createdAt", read_at AS "readAt"
-       FROM send_message($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-    [
-      ...[conversationId, senderId, kind, body, metadata, replyToSeq, subjectId, idempotencyKey, print],
-      ...[movesRead, ctx.config.directMessages === 'contacts', despiteClose],
-    ],
-  )
-  const { outcome, seq, version, createdAt, readAt } = sent!
+  const [sent] = await writeSends(query, [sendOf(ctx, draft)], { ...rulesOf(ctx.config), despiteClose })
+  return resultOf(draft, sent!)
+}
+
+/** The draft as the viewer's send. */
+export function sendOf(ctx: RequestContext, draft: Draft): Send {
+  const { kind, body, metadata, replyToSeq, idempotencyKey } = draft
+  return {
+    ...draft,
+    fingerprint: idempotencyKey === null ? null : fingerprint([kind, body, metadata, replyToSeq]),
+    // Whoever is acted for has not read what the service answers.
+    movesRead: ctx.viewer.kind === 'user' && ctx.viewer.actingService === null,
+  }
+}
+
+/** @throws NotFoundError, ConflictError, ForbiddenError for what was found against the draft. */
+export function resultOf(draft: Draft, { outcome, seq, version, createdAt, readAt }: Sent): Inserted | Stored {
   refuse(outcome)
   if (outcome === 'DEDUPLICATED') return { message: null, storedSeq: seq }
   return { message: { ...draft, seq, version, createdAt, editedAt: null, deletedAt: null }, readAt }
-}
-
-interface Sent {
-  outcome: 'SENT' | 'DEDUPLICATED' | 'KEY_REUSED' | 'NOT_FOUND' | 'CLOSED' | 'REFUSED' | 'NO_REPLY_TO'
-  seq: number
-  version: number
-  createdAt: Date
-  readAt: Date | null
 }
 
 /** Throws what an outcome means, unless there is a message. */

@@ -4,7 +4,7 @@ import { requireMessageKey, requireUuid } from '../../lib/ids.ts'
 import { type JsonObject, requireMetadata } from '../../lib/json.ts'
 import { requireText } from '../../lib/text.ts'
 import { requireIdempotencyKey } from '../idempotency/service.ts'
-import { announceMessage, type Draft, insertMessage, senderOf } from './insert.ts'
+import { announceMessage, type Draft, resultOf, senderOf, sendOf } from './insert.ts'
 import type { MessageRow } from './message.ts'
 import { loadMessages } from './pages.ts'
 
@@ -27,7 +27,7 @@ export async function sendMessage(
   input: SendMessageInput,
 ): Promise<{ message: MessageRow; deduplicated: boolean }> {
   const draft = checkDraft(ctx, input)
-  const sent = await ctx.turns.take(draft.conversationId, () => insertMessage(ctx, ctx.db.query, draft))
+  const sent = resultOf(draft, await ctx.sends.write(sendOf(ctx, draft)))
   if (sent.message) {
     announceMessage(ctx, sent)
     return { message: sent.message, deduplicated: false }
