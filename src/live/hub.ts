@@ -1,26 +1,14 @@
 import type { Bus } from '../bus/bus.ts'
 import { conversationTopic, type Topic, type UserEvent, userTopic } from '../bus/topics.ts'
 import type { Db } from '../db/client.ts'
-import { type ConversationView, loadViews, type ViewKey } from '../features/conversations/access.ts'
-import { type Changes, type ChangesKey, type Position, readChanges } from '../features/conversations/changes.ts'
-import {
-  type ListChange,
-  type Missed,
-  type PlaceRow,
-  readListChanges,
-  readNewPlaces,
-  readPlaces,
-  readSnapshot,
-  readUnseenMessages,
-  type SinceKey,
-} from '../features/conversations/places.ts'
-import { type Receipt, readReceipts } from '../features/reads/receipts.ts'
-import { createBatcher } from '../lib/batch.ts'
+import { readNewPlaces } from '../features/conversations/places.ts'
+import type { Receipt } from '../features/reads/receipts.ts'
 import type { Clock } from '../lib/clock.ts'
 import { UnavailableError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Faults } from './faults.ts'
 import { createFeed, type Feed, type FeedSubscriber } from './feed.ts'
+import { createReads, type Head, type Reads } from './reads.ts'
 import { createTopics } from './topics.ts'
 
 export type UserSubscriber = (event: UserEvent) => void
@@ -34,7 +22,7 @@ export interface Comparison {
 }
 
 /** This node's interest in what happens: which topics it listens to, and who gets what comes in. */
-export interface Hub {
+export interface Hub extends Reads {
   /**
    * From the moment it resolves on, the subscriber gets what happens in these conversations. Checks no access.
    */
@@ -43,16 +31,6 @@ export interface Hub {
   /** The same for what concerns a user; coming into a conversation may be told twice. */
   followUser(userId: string, subscriber: UserSubscriber): Promise<void>
   unfollowUser(userId: string, subscriber: UserSubscriber): void
-  /** What a viewer sees of a conversation, read together with what others ask for. */
-  readView(key: ViewKey): Promise<ConversationView | null>
-  /** What a conversation holds beyond a position, the same way. */
-  readChanges(conversationId: string, after: Position): Promise<Changes>
-  /** A user's places, what changed in its list since a snapshot, and where it missed messages, the same way. */
-  readPlaces(userId: string): Promise<PlaceRow[]>
-  readListChanges(key: SinceKey): Promise<ListChange[]>
-  readUnseenMessages(key: SinceKey): Promise<Missed[]>
-  /** What PostgreSQL sees now, as a pg_snapshot; the same way. */
-  readSnapshot(): Promise<string>
   /** The present receipts of a conversation that is followed. */
   receipts(conversationId: string): Promise<Receipt[]>
   /** Calls back when the database turns out to have another history: what was passed on may not be in it. */
@@ -65,8 +43,6 @@ export interface Hub {
   close(): Promise<void>
 }
 
-/** Pages of what was missed that one statement reads. */
-const PAGES_AT_ONCE = 50
 /** How often the feeds are compared with the table while the bus is away, in milliseconds. */
 const COMPARE_MS = 1_000
 /** The same while it is up, every so many times: an event that was lost comes 5 s late at most. */
@@ -84,44 +60,11 @@ export interface HubDeps {
   faults?: Faults | undefined
 }
 
-interface Head extends Position {
-  id: string
-}
-
 export function createHub({ bus, db, shards, log, clock, faults = {} }: HubDeps): Hub {
   const feeds = new Map<string, Feed>()
   const users = new Map<string, Set<UserSubscriber>>()
   const topics = createTopics(subscribe)
-  const readHead = createBatcher(
-    (ids: readonly string[]) => readHeads(ids),
-    (id) => id,
-  )
-  const readView = createBatcher(
-    (keys: readonly ViewKey[]) => loadViews(db.query, keys),
-    (key) => `${key.id} ${key.viewer}`,
-  )
-  const changesOf = createBatcher(
-    (keys: readonly ChangesKey[]) => readChanges(db.query, keys),
-    ({ conversationId, after }) => `${conversationId} ${after.version} ${after.seq}`,
-    PAGES_AT_ONCE,
-  )
-  const placesOf = createBatcher(
-    (ids: readonly string[]) => readPlaces(db.query, ids),
-    (id) => id,
-  )
-  const nameOfSince = ({ userId, since }: SinceKey) => `${userId} ${since}`
-  const listChangesOf = createBatcher((keys: readonly SinceKey[]) => readListChanges(db.query, keys), nameOfSince)
-  const unseenOf = createBatcher((keys: readonly SinceKey[]) => readUnseenMessages(db.query, keys), nameOfSince)
-  const snapshotNow = createBatcher(
-    async (_: readonly 'now'[]) => [await readSnapshot(db.query)],
-    (key) => key,
-  )
-  const receiptsOf = createBatcher(
-    (ids: readonly string[]) => readReceipts(db.query, ids),
-    (id) => id,
-  )
-  const readChangesOf = (conversationId: string, after: Position) => changesOf({ conversationId, after })
-
+  const reads = createReads(db)
   const historyCallbacks: (() => void)[] = []
   let comparing = false
   let ticks = 0
@@ -153,20 +96,10 @@ export function createHub({ bus, db, shards, log, clock, faults = {} }: HubDeps)
     })
   }
 
-  /** Heads in the order of the ids; null for what is no more. */
-  async function readHeads(ids: readonly string[]): Promise<(Head | null)[]> {
-    const heads = await db.query<Head>(
-      'SELECT id, version, last_seq AS seq FROM conversations WHERE id = ANY($1::uuid[])',
-      [ids],
-    )
-    const byId = new Map(heads.map((head) => [head.id, head]))
-    return ids.map((id) => byId.get(id) ?? null)
-  }
-
   /** One statement for all feeds: where the table is ahead, the feed reads what it lacks. */
   async function compareHeads(): Promise<Head[]> {
     if (feeds.size === 0 || faults.compareHeads === false) return []
-    const heads = (await readHeads([...feeds.keys()])).filter((head) => head !== null)
+    const heads = (await reads.readHeads([...feeds.keys()])).filter((head) => head !== null)
     for (const { id, version, seq } of heads) feeds.get(id)?.head({ version, seq })
     return heads
   }
@@ -235,7 +168,7 @@ export function createHub({ bus, db, shards, log, clock, faults = {} }: HubDeps)
   function feedOf(id: string): Feed {
     let feed = feeds.get(id)
     if (!feed) {
-      feed = createFeed(id, { readChanges: readChangesOf, readReceipts: receiptsOf, log, clock, faults })
+      feed = createFeed(id, { ...reads, log, clock, faults })
       feeds.set(id, feed)
     }
     return feed
@@ -264,13 +197,14 @@ export function createHub({ bus, db, shards, log, clock, faults = {} }: HubDeps)
   }
 
   return {
+    ...reads,
     async follow(ids, subscriber) {
       const added = ids.filter((id) => !feedOf(id).subscribers.has(subscriber))
       for (const id of added) feedOf(id).subscribers.add(subscriber)
       try {
         // Listen first, then read: what is committed in between comes over the bus.
         await Promise.all(added.map((id) => topics.listen(conversationTopic(id, shards))))
-        const heads = added.length === 1 ? [await readHead(added[0]!)] : await readHeads(added)
+        const heads = added.length === 1 ? [await reads.readHead(added[0]!)] : await reads.readHeads(added)
         for (const head of heads) if (head) feeds.get(head.id)?.head({ version: head.version, seq: head.seq })
         const isFollowed = added.every((id) => feeds.get(id)?.subscribers.has(subscriber))
         // The database turned out to have another history meanwhile.
@@ -293,12 +227,6 @@ export function createHub({ bus, db, shards, log, clock, faults = {} }: HubDeps)
       }
     },
     unfollowUser,
-    readView,
-    readChanges: readChangesOf,
-    readPlaces: placesOf,
-    readListChanges: listChangesOf,
-    readUnseenMessages: unseenOf,
-    readSnapshot: () => snapshotNow('now'),
     receipts: async (conversationId) => (await feeds.get(conversationId)?.receipts()) ?? [],
     onNewHistory: (callback) => void historyCallbacks.push(callback),
     comparisons: () => comparisons,
