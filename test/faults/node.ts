@@ -5,14 +5,7 @@ import { createApp, type Overrides } from '../../src/app.ts'
 import type { Bus } from '../../src/bus/bus.ts'
 import type { BusEvent } from '../../src/bus/topics.ts'
 import { parseConfig } from '../../src/config.ts'
-
-/** Mechanisms of delivery that are switched off, to see that what they prevent is found. */
-export interface SwitchedOff {
-  fillHoles?: false
-  dropRepeats?: false
-  endAccess?: false
-  compareHeads?: false
-}
+import type { Faults } from '../../src/live/faults.ts'
 
 /** What becomes of the events that this node publishes: each n-th one is dropped, sent twice, or swapped with the next. */
 export interface BusTrouble {
@@ -25,7 +18,7 @@ export interface BusTrouble {
 export type KillPoint = 'before commit' | 'between commit and publish' | 'between publish and reply'
 
 export interface NodeOptions {
-  faults?: SwitchedOff
+  faults?: Faults
   trouble?: BusTrouble
   /** Added to the clock. */
   clockOffsetMs?: number
@@ -50,9 +43,6 @@ export type Report =
   | { type: 'listening'; url: string }
   | { type: 'figures'; figures: Figures }
   | { type: 'unhandled'; reason: string }
-
-/** Fields of Overrides that not every version of the server knows. */
-type FaultOverrides = Overrides & { faults?: SwitchedOff; wrapBus?: (bus: Bus) => Bus }
 
 const options: NodeOptions = JSON.parse(process.argv[2] ?? '{}')
 let trouble = options.trouble ?? {}
@@ -106,7 +96,7 @@ function figures(): Figures {
   return { statements, heapBytes: process.memoryUsage().heapUsed, resources }
 }
 
-const overrides: FaultOverrides = {
+const overrides: Overrides = {
   clock: { now: () => Date.now() + (options.clockOffsetMs ?? 0) },
   onStatement(sql) {
     statements++

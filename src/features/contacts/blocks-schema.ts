@@ -1,7 +1,7 @@
 import { blockCursor } from '../../lib/cursors.ts'
 import { builder } from '../../schema/builder.ts'
 import { connectionOf } from '../../schema/pagination.ts'
-import { User } from '../users/schema.ts'
+import { userPayload } from '../users/schema.ts'
 import { UserConnection } from '../users/search-schema.ts'
 import { type BlockedUser, blockUser, listBlocked, unblockUser } from './blocks.ts'
 
@@ -24,14 +24,6 @@ function userInput(name: string) {
   return builder.inputType(name, {
     description: 'Whom.',
     fields: (t) => ({ userId: t.id({ required: true, description: 'The id of a User.' }) }),
-  })
-}
-
-/** The payload of a mutation that gives back the user and nothing else. */
-function userPayload(name: string) {
-  return builder.simpleObject(name, {
-    description: 'What was done.',
-    fields: (t) => ({ user: t.field({ type: User, description: 'The user.' }) }),
   })
 }
 

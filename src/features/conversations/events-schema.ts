@@ -5,9 +5,8 @@ import { SHAREABLE } from '../../schema/shareable.ts'
 import { Message } from '../messages/schema.ts'
 import { ReadReceipt } from '../reads/schema.ts'
 import { User } from '../users/schema.ts'
-import { type ConversationView, noConversation } from './access.ts'
 import { Participant } from './participants-schema.ts'
-import { Conversation } from './schema.ts'
+import { Conversation, conversationOf } from './schema.ts'
 
 const ConversationEvent = builder.interfaceRef<ConversationHappening>('ConversationEvent').implement({
   description:
@@ -97,12 +96,7 @@ builder.objectRef<Of<'details'>>('ConversationUpdatedEvent').implement({
     conversation: t.field({
       type: Conversation,
       description: 'As it is now.',
-      resolve: async (event, _args, ctx) => {
-        const view: ConversationView | null = await Conversation.getDataloader(ctx).load(event.conversationId)
-        // The viewer's access ended since.
-        if (!view) throw noConversation('conversationId')
-        return view
-      },
+      resolve: (event, _args, ctx) => conversationOf(ctx, event),
     }),
   }),
 })

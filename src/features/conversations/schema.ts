@@ -1,4 +1,4 @@
-import { viewerId } from '../../context.ts'
+import { type RequestContext, viewerId } from '../../context.ts'
 import { ConversationKind as Kinds } from '../../db/generated/enums.ts'
 import { conversationCursor } from '../../lib/cursors.ts'
 import { requireUuid } from '../../lib/ids.ts'
@@ -9,7 +9,7 @@ import { messagePages } from '../messages/pages.ts'
 import { Message, MessageConnection, messageRowCursor } from '../messages/schema.ts'
 import { readUpTo } from '../reads/read-up-to-schema.ts'
 import { User } from '../users/schema.ts'
-import { type ConversationView, visibleFrom } from './access.ts'
+import { type ConversationView, noConversation, visibleFrom } from './access.ts'
 import { directPeerId } from './direct.ts'
 import { type ConversationFilter, listConversations, listCursor } from './list.ts'
 import { participantPages } from './participants.ts'
@@ -188,3 +188,13 @@ builder.queryFields((t) => ({
     },
   }),
 }))
+
+/** The conversation that something hangs on. @throws NotFoundError where access ended since that was read. */
+export async function conversationOf(
+  ctx: RequestContext,
+  { conversationId }: { conversationId: string },
+): Promise<ConversationView> {
+  const view: ConversationView | null = await Conversation.getDataloader(ctx).load(conversationId)
+  if (!view) throw noConversation('conversationId')
+  return view
+}

@@ -7,7 +7,7 @@ import type { Locked } from '../conversations/change.ts'
 import type { MessageRow } from '../messages/message.ts'
 import { MAX_BODY } from '../messages/service.ts'
 import { runAction } from './action.ts'
-import { conversationOf, loadSubjects, lockedSubject, type SubjectTable } from './subjects.ts'
+import { conversationIdOf, loadSubjects, lockedSubject, type SubjectTable } from './subjects.ts'
 import { DISPUTE_TRANSITIONS, requireTransition } from './transitions.ts'
 
 export interface DisputeRow {
@@ -93,7 +93,7 @@ export async function updateDisputeStatus(
   const id = requireUuid('Dispute', input.disputeId, 'disputeId')
   const { status } = input
   const resolution = input.resolution == null ? null : requireText(input.resolution, 'resolution', MAX_TEXT)
-  const conversationId = await conversationOf(ctx, DISPUTES, id, 'disputeId')
+  const conversationId = await conversationIdOf(ctx, DISPUTES, id, 'disputeId')
   const place = { conversationId, field: 'disputeId', operation: 'updateDisputeStatus', request: null }
   const change = async (locked: Locked) => {
     const dispute = await lockedSubject<DisputeRow>(locked, DISPUTES, id, 'disputeId')

@@ -3,10 +3,9 @@ import { builder } from '../../schema/builder.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import type { ConversationView } from '../conversations/access.ts'
-import { Conversation } from '../conversations/schema.ts'
+import { Conversation, conversationOf } from '../conversations/schema.ts'
 import { Message } from '../messages/schema.ts'
 import { User } from '../users/schema.ts'
-import { conversationOfSubject } from './conversation-schema.ts'
 import { JOB_UPDATES, type JobUpdateRow, postJobUpdate } from './job-updates.ts'
 import { loadSubjects, subjectPages } from './subjects.ts'
 
@@ -21,7 +20,7 @@ JobUpdate.implement({
     conversation: t.field({
       type: Conversation,
       description: 'Where it belongs.',
-      resolve: (row, _args, ctx) => conversationOfSubject(ctx, row),
+      resolve: (row, _args, ctx) => conversationOf(ctx, row),
     }),
     postedBy: t.field({
       type: User,

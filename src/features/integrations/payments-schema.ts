@@ -4,10 +4,9 @@ import { builder } from '../../schema/builder.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import type { ConversationView } from '../conversations/access.ts'
-import { Conversation } from '../conversations/schema.ts'
+import { Conversation, conversationOf } from '../conversations/schema.ts'
 import { Message } from '../messages/schema.ts'
 import { User } from '../users/schema.ts'
-import { conversationOfSubject } from './conversation-schema.ts'
 import { initiatePayment, PAYMENTS, type PaymentRow, updatePaymentStatus } from './payments.ts'
 import { loadSubjects, subjectPages } from './subjects.ts'
 
@@ -35,7 +34,7 @@ Payment.implement({
     conversation: t.field({
       type: Conversation,
       description: 'Where it belongs.',
-      resolve: (row, _args, ctx) => conversationOfSubject(ctx, row),
+      resolve: (row, _args, ctx) => conversationOf(ctx, row),
     }),
     payer: t.field({ type: User, nullable: true, description: 'Who pays.', resolve: (row) => row.payerId }),
     payee: t.field({ type: User, nullable: true, description: 'Who is paid.', resolve: (row) => row.payeeId }),

@@ -7,7 +7,7 @@ import { requireText } from '../../lib/text.ts'
 import type { Locked } from '../conversations/change.ts'
 import type { MessageRow } from '../messages/message.ts'
 import { runAction } from './action.ts'
-import { conversationOf, loadSubjects, lockedSubject, type SubjectTable } from './subjects.ts'
+import { conversationIdOf, loadSubjects, lockedSubject, type SubjectTable } from './subjects.ts'
 import { PAYMENT_TRANSITIONS, requireTransition } from './transitions.ts'
 
 export interface PaymentRow {
@@ -120,7 +120,7 @@ export async function updatePaymentStatus(
   const { status } = input
   const reference =
     input.providerReference == null ? null : requireText(input.providerReference, 'providerReference', MAX_REFERENCE)
-  const conversationId = await conversationOf(ctx, PAYMENTS, id, 'paymentId')
+  const conversationId = await conversationIdOf(ctx, PAYMENTS, id, 'paymentId')
   const place = { conversationId, field: 'paymentId', operation: 'updatePaymentStatus', request: null }
   const change = async (locked: Locked) => {
     const payment = await lockedSubject<PaymentRow>(locked, PAYMENTS, id, 'paymentId')

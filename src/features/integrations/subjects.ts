@@ -64,7 +64,7 @@ export async function subjectPages<Row extends SubjectRow>(
 }
 
 /** The conversation that a subject hangs on. @throws NotFoundError naming `field` for one that the viewer can't see. */
-export async function conversationOf(
+export async function conversationIdOf(
   ctx: RequestContext,
   table: SubjectTable,
   id: string,

@@ -6,8 +6,7 @@ import { builder } from '../../schema/builder.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import { SHAREABLE } from '../../schema/shareable.ts'
-import { type ConversationView, noConversation } from '../conversations/access.ts'
-import { Conversation } from '../conversations/schema.ts'
+import { Conversation, conversationOf } from '../conversations/schema.ts'
 import { readUpTo } from '../reads/read-up-to-schema.ts'
 import { type Reader, readerPages } from '../reads/readers.ts'
 import { User } from '../users/schema.ts'
@@ -68,12 +67,7 @@ Message.implement({
     conversation: t.field({
       type: Conversation,
       description: 'Where it was sent.',
-      resolve: async ({ conversationId }, _args, ctx) => {
-        const view: ConversationView | null = await Conversation.getDataloader(ctx).load(conversationId)
-        // The viewer's access ended since the message was read.
-        if (!view) throw noConversation('conversationId')
-        return view
-      },
+      resolve: (message, _args, ctx) => conversationOf(ctx, message),
     }),
     seq: t.exposeInt('seq', { extensions: SHAREABLE, description: '1, 2, 3, … without a gap in each conversation.' }),
     version: t.exposeInt('version', {

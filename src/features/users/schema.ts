@@ -50,6 +50,14 @@ User.implement({
   }),
 })
 
+/** The payload of a mutation that gives back the user and nothing else. */
+export function userPayload(name: string) {
+  return builder.simpleObject(name, {
+    description: 'What was done.',
+    fields: (t) => ({ user: t.field({ type: User, description: 'The user.' }) }),
+  })
+}
+
 builder.queryFields((t) => ({
   viewer: t.field({
     type: User,

@@ -1,5 +1,5 @@
 import { builder } from '../../schema/builder.ts'
-import { User } from './schema.ts'
+import { userPayload } from './schema.ts'
 import { deactivateUser, reactivateUser, revokeTokens } from './standing.ts'
 
 const externalId = 'The id that the host application knows the user by.'
@@ -9,14 +9,6 @@ function externalIdInput(name: string) {
   return builder.inputType(name, {
     description: 'Whom.',
     fields: (t) => ({ externalId: t.string({ required: true, description: externalId }) }),
-  })
-}
-
-/** The payload of a mutation that gives back the user and nothing else. */
-function userPayload(name: string) {
-  return builder.simpleObject(name, {
-    description: 'What was done.',
-    fields: (t) => ({ user: t.field({ type: User, description: 'The user.' }) }),
   })
 }
 

@@ -1,5 +1,6 @@
+import type { Faults } from '../../../src/live/faults.ts'
 import type { Fault, Symptom } from '../fault.ts'
-import type { BusTrouble, SwitchedOff } from '../node.ts'
+import type { BusTrouble } from '../node.ts'
 import { waitUntil } from '../wait.ts'
 
 // A check that has never found anything proves nothing. Here what keeps delivery right is switched off, piece by piece,
@@ -9,7 +10,7 @@ interface Detector {
   name: string
   says: string
   detects: Symptom
-  off: SwitchedOff
+  off: Faults
   trouble?: BusTrouble
   /** From the middle of the load on. */
   later?: BusTrouble
