@@ -2,7 +2,7 @@ import type { ParticipantPayload } from '../../bus/topics.ts'
 import type { Query } from '../../db/client.ts'
 import { groupBy } from '../../lib/group.ts'
 import { MESSAGE_COLUMNS, type MessageRow } from '../messages/message.ts'
-import { PROFILE_COLUMNS, type UserProfile } from '../users/user.ts'
+import { addSenders } from '../messages/senders.ts'
 
 /** How far somebody has got in a conversation: all messages up to `seq`, and all other changes up to `version`. */
 export interface Position {
@@ -58,22 +58,14 @@ export async function readChanges(query: Query, keys: readonly ChangesKey[]): Pr
     keys.map(({ after }) => after.seq),
   ]
   const rows = await query<HeadRow>(HEADS_AND_MESSAGES, values)
-  await addSenders(query, rows)
+  await addSenders(
+    query,
+    rows.filter((row) => row.isNew !== null),
+  )
   const heads = groupBy(rows, ({ key }) => key)
   // Read later than the messages, so that nobody gets those after the end of a stay.
   const places = groupBy(await query<PlaceRow>(PLACES, values.slice(0, 2)), ({ key }) => key)
   return keys.map(({ after }, index) => changesOf(after, heads.get(index)!, places.get(index) ?? []))
-}
-
-/** So that those who are told of the messages don't read the sender of each. */
-async function addSenders(query: Query, rows: readonly HeadRow[]) {
-  const messages = rows.filter((row) => row.isNew !== null)
-  const ids = [...new Set(messages.flatMap(({ senderId }) => senderId ?? []))]
-  if (ids.length === 0) return
-  const senders = await query<UserProfile>(`SELECT ${PROFILE_COLUMNS} FROM users u WHERE u.id = ANY($1::uuid[])`, [ids])
-  const byId = new Map(senders.map((sender) => [sender.id, sender]))
-  for (const message of messages)
-    message.sender = message.senderId === null ? null : (byId.get(message.senderId) ?? null)
 }
 
 /** A conversation's head, which is null where it is no more, with one of the messages to tell of, if there are any. */

@@ -4,6 +4,7 @@ import { groupBy } from '../../lib/group.ts'
 import { type Page, type PageArgs, requirePage } from '../../lib/paging.ts'
 import { type ConversationView, visibleFrom, visibleMessage } from '../conversations/access.ts'
 import { MESSAGE_COLUMNS, type MessageRow } from './message.ts'
+import { addSenders } from './senders.ts'
 
 /**
  * The same page of the messages of several conversations, oldest first, in one statement. As seqs have no gap a page is
@@ -22,6 +23,7 @@ export async function messagePages(
       ORDER BY m.conversation_id, m.seq`,
     [views.map((view) => view.id), ranges.map((range) => range.low), ranges.map((range) => range.high)],
   )
+  await addSenders(ctx.db.query, rows)
   const byConversation = groupBy(rows, (row) => row.conversationId)
   return views.map((view, index) => {
     const { low, high } = ranges[index]!
@@ -56,6 +58,7 @@ export async function loadMessages(
       WHERE ${visibleMessage('$3')}`,
     [keys.map((key) => key.conversationId), keys.map((key) => key.seq), viewerId(ctx)],
   )
+  await addSenders(ctx.db.query, rows)
   const byKey = new Map(rows.map((row) => [`${row.conversationId}:${row.seq}`, row]))
   return keys.map((key) => byKey.get(`${key.conversationId}:${key.seq}`) ?? null)
 }
