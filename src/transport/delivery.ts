@@ -1,7 +1,7 @@
 import type { ExecutionResult } from 'graphql'
 import type { LiveStream } from '../live/queue.ts'
 import type { NextMessage } from './frames.ts'
-import { headOf } from './frames.ts'
+import { operationHead } from './frames.ts'
 import type { Member } from './groups.ts'
 import type { Outlet } from './socket.ts'
 
@@ -23,8 +23,7 @@ export function deliver(
   member: Member,
   { outlet, operationId, onFailure }: Destination,
 ): AsyncIterableIterator<ExecutionResult> {
-  const head = headOf(operationId)
-  const headBytes = Buffer.byteLength(head)
+  const head = operationHead(operationId)
   /** Whether an event is being executed, or there is no room for one. */
   let isBusy = false
   let isOver = false
@@ -34,7 +33,7 @@ export function deliver(
   })
 
   function send(message: NextMessage | null) {
-    if (message && !isOver) outlet.sendNext(head, headBytes, message)
+    if (message && !isOver) outlet.sendNext(head, message)
   }
 
   function end(error?: unknown) {

@@ -2,27 +2,27 @@
 // subscriber's frame is the id and a copy of it. Building frames costs less here than handing text to a library that
 // encodes it anew for each socket (RFC 6455 5.2; a server's frames are not masked).
 
-/** A `next` message of graphql-transport-ws, but for what comes before the payload. */
-export interface NextMessage {
-  /** `,"type":"next","payload":…}` in UTF-8. */
-  tail: Buffer
-}
+/** A `next` message of graphql-transport-ws, but for its beginning: `,"type":"next","payload":…}` in UTF-8. */
+export type NextMessage = Buffer
 
 /** @param payload An execution result, as JSON. */
 export function nextMessage(payload: string): NextMessage {
-  return { tail: Buffer.from(`,"type":"next","payload":${payload}}`) }
+  return Buffer.from(`,"type":"next","payload":${payload}}`)
+}
+
+/** The beginning of a text message, or the whole of one. */
+export interface Head {
+  text: string
+  bytes: number
+}
+
+export function headOf(text: string): Head {
+  return { text, bytes: Buffer.byteLength(text) }
 }
 
 /** The beginning of each message of an operation. */
-export function headOf(operationId: string): string {
-  return `{"id":${JSON.stringify(operationId)}`
-}
-
-/** A text message that waits to be written: a whole one, or the head of one and what it shares with others. */
-export interface Outgoing {
-  head: string
-  headBytes: number
-  tail: Buffer | null
+export function operationHead(operationId: string): Head {
+  return headOf(`{"id":${JSON.stringify(operationId)}`)
 }
 
 const FIN_AND_TEXT = 0x81
@@ -36,15 +36,11 @@ export function frameBytes(payloadBytes: number): number {
   return payloadBytes + (payloadBytes <= MAX_SHORT ? 2 : payloadBytes <= 0xffff ? 4 : 10)
 }
 
-export function payloadBytes({ headBytes, tail }: Outgoing): number {
-  return headBytes + (tail?.length ?? 0)
-}
-
 /** Writes a frame into `target` from `offset` on, and gives back where it ends. */
-export function writeFrame(target: Buffer, offset: number, message: Outgoing): number {
-  let at = writeHeader(target, offset, payloadBytes(message))
-  at += target.write(message.head, at, 'utf8')
-  return message.tail ? at + message.tail.copy(target, at) : at
+export function writeFrame(target: Buffer, offset: number, { text, bytes }: Head, rest: Buffer | null): number {
+  let at = writeHeader(target, offset, bytes + (rest?.length ?? 0))
+  at += target.write(text, at, 'utf8')
+  return rest ? at + rest.copy(target, at) : at
 }
 
 function writeHeader(target: Buffer, offset: number, length: number): number {

@@ -76,10 +76,9 @@ export function planOf(schema: GraphQLSchema, document: DocumentNode, operation:
   const sets = roots.flatMap(({ selectionSet }) => selectionSet ?? [])
   const types = extensions.shareable === true ? typesOf(eventType) : []
   const shareable = new Set(types.filter((each) => sets.every((set) => isShareable(set, each))).map(({ name }) => name))
+  const isAlways = shareable.has(eventType.name)
   return {
-    isShareable: isAbstractType(eventType)
-      ? (event) => shareable.has(typeNameOf(eventType, event))
-      : () => shareable.has(eventType.name),
+    isShareable: isAbstractType(eventType) ? (event) => shareable.has(typeNameOf(eventType, event)) : () => isAlways,
     variables: variablesOf(document, roots),
   }
 }

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
-import { frameBytes, type NextMessage, type Outgoing, payloadBytes, writeFrame } from './frames.ts'
+import { frameBytes, type Head, headOf, type NextMessage, writeFrame } from './frames.ts'
 
 // How a WebSocket is written to and closed, whatever it is spoken on it. What is sent within one turn of the event loop
 // goes to the operating system in one write: that call is the largest part of what a delivery costs.
@@ -23,7 +23,7 @@ export interface Outlet {
   /** Sends a message as text; closes the socket where too much waits for its reader. */
   send(text: string): void
   /** Sends an event of the operation that the head is of. */
-  sendNext(head: string, headBytes: number, next: NextMessage): void
+  sendNext(head: Head, next: NextMessage): void
   /** Whether events should wait. */
   isFull(): boolean
   /** Calls back, once, when it is no longer full. */
@@ -36,49 +36,54 @@ export interface Outlet {
 
 /** @param stream The connection under the socket, which nobody else writes to but the library with its control frames. */
 export function createOutlet(socket: WebSocket, stream: Duplex): Outlet {
-  let pending: Outgoing[] = []
+  /** Messages to be written at the end of this turn: their beginnings, and what follows those. Kept, as arrays grow anew. */
+  const heads: (Head | null)[] = []
+  const rests: (NextMessage | null)[] = []
+  let pending = 0
   let pendingBytes = 0
+  /** What the operating system had not taken after the last write; 0 again once it has taken all. */
+  let backlog = 0
   let onDrain: (() => void)[] = []
-  let isDraining = false
 
-  const waitingBytes = () => pendingBytes + stream.writableLength
+  stream.on('drain', () => {
+    backlog = 0
+    wake()
+  })
 
-  function add(message: Outgoing) {
-    if (socket.readyState !== socket.OPEN) return
-    if (pending.length === 0) flushSoon(flush)
-    pending.push(message)
-    pendingBytes += frameBytes(payloadBytes(message))
+  function add(head: Head, rest: NextMessage | null) {
+    if (pending === 0) flushSoon(flush)
+    heads[pending] = head
+    rests[pending] = rest
+    pending++
+    pendingBytes += frameBytes(head.bytes + (rest?.length ?? 0))
   }
 
   function flush() {
-    if (pending.length === 0) return
-    const messages = pending
-    const bytes = Buffer.allocUnsafe(pendingBytes)
-    pending = []
+    if (pending === 0) return
+    const bytes = takeBuffer(pendingBytes)
+    let end = 0
+    for (let place = 0; place < pending; place++) {
+      end = writeFrame(bytes, end, heads[place]!, rests[place]!)
+      heads[place] = null
+      rests[place] = null
+    }
+    pending = 0
     pendingBytes = 0
     if (socket.readyState !== socket.OPEN) return
-    let end = 0
-    for (const message of messages) end = writeFrame(bytes, end, message)
     stream.write(bytes)
-    if (onDrain.length > 0) wakeWhenDrained()
+    backlog = stream.writableLength
+    if (backlog > 0) keepBuffer()
+    wake()
   }
 
-  function wakeWhenDrained() {
-    if (isDraining) return
-    // Nothing is sent any more: the subscriptions end with the socket.
-    if (stream.destroyed || socket.readyState !== socket.OPEN) onDrain = []
-    if (stream.writableNeedDrain) {
-      isDraining = true
-      stream.once('drain', () => {
-        isDraining = false
-        wakeWhenDrained()
-      })
-      return
-    }
+  function wake() {
+    if (onDrain.length === 0 || isFull()) return
     const callbacks = onDrain
     onDrain = []
     for (const callback of callbacks) callback()
   }
+
+  const isFull = () => pendingBytes + backlog > FULL_BYTES
 
   function close(code?: number, reason = '') {
     flush()
@@ -90,18 +95,27 @@ export function createOutlet(socket: WebSocket, stream: Duplex): Outlet {
 
   return {
     send(text) {
-      if (waitingBytes() > MAX_WAITING_BYTES) return closeSlow()
-      add({ head: text, headBytes: Buffer.byteLength(text), tail: null })
+      if (pendingBytes + stream.writableLength > MAX_WAITING_BYTES) return closeSlow()
+      add(headOf(text), null)
     },
-    sendNext: (head, headBytes, { tail }) => add({ head, headBytes, tail }),
-    isFull: () => waitingBytes() > FULL_BYTES,
-    onceDrained(callback) {
-      onDrain.push(callback)
-      if (pending.length === 0) wakeWhenDrained()
-    },
+    sendNext: add,
+    isFull,
+    onceDrained: (callback) => void onDrain.push(callback),
     close,
     closeSlow,
   }
+}
+
+/** Frames are built here for one socket after the other, where it is warm in the processor's cache. */
+let scratch = Buffer.allocUnsafeSlow(64 * 1024)
+
+function takeBuffer(bytes: number): Buffer {
+  return bytes <= scratch.length ? scratch.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes)
+}
+
+/** Leaves the buffer to a stream that has not handed all of it to the operating system yet. */
+function keepBuffer() {
+  scratch = Buffer.allocUnsafeSlow(scratch.length)
 }
 
 /** What is to be written at the end of this turn of the event loop, of all sockets: one timer for them all. */

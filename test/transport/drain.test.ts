@@ -8,7 +8,7 @@ import WebSocket from 'ws'
 import { parseConfig } from '../../src/config.ts'
 import { uuidOf } from '../features/support.ts'
 import { MessageAddedDocument, type MessageAddedSubscription } from '../generated/graphql.ts'
-import { exchange, openAcknowledged, openSocket } from '../security/ways.ts'
+import { exchange, openAcknowledged, openSocket, type RawSocket } from '../security/ways.ts'
 import { adaWithTwo, sendTo } from '../security/world.ts'
 import { startApp, type TestApp } from '../support/app.ts'
 import { provideRedis } from '../support/redis.ts'
@@ -67,9 +67,17 @@ async function holdConversation() {
   await holder.query('SELECT FROM conversations WHERE id = $1 FOR UPDATE', [uuidOf(ada.withBob)])
 }
 
-async function untilHeld(count: number) {
+/** Until a call waits for the row; what is sent while it does so may go with it or behind it. */
+async function untilHeld() {
   const query = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`
-  await until(async () => expect((await database.query(query)).rowCount).toBe(count))
+  await until(async () => expect((await database.query(query)).rowCount).toBe(1))
+}
+
+/** Until what was sent on a socket before is under way. */
+async function untilTaken(socket: RawSocket) {
+  socket.send({ type: 'subscribe', id: 'behind', payload: { query: '{ __typename }' } })
+  expect(await socket.next()).toMatchObject({ type: 'next', id: 'behind' })
+  expect(await socket.next()).toEqual({ type: 'complete', id: 'behind' })
 }
 
 const ready = (server: ServerProcess) => exchange(server.url, { method: 'GET', path: '/readyz' })
@@ -83,9 +91,10 @@ describe('a server that is told to stop', { timeout: 120_000 }, () => {
     const socket = await openAcknowledged({ ...ada, url: here.url })
     await holdConversation()
     const slow = post(here, send('by HTTP'))
+    await untilHeld()
     socket.send({ type: 'subscribe', id: 'stays', payload: { query: 'subscription { messageAdded { id } }' } })
     socket.send({ type: 'subscribe', id: 'slow', payload: { query: send('by WebSocket') } })
-    await untilHeld(2)
+    await untilTaken(socket)
 
     const ended = here.end('SIGTERM')
     await untilDraining(here)
@@ -119,8 +128,9 @@ describe('a server that is told to stop', { timeout: 120_000 }, () => {
     const socket = await openAcknowledged({ ...ada, url: here.url })
     await holdConversation()
     const slow = post(here, send('late'))
+    await untilHeld()
     socket.send({ type: 'subscribe', id: 'slow', payload: { query: send('late too') } })
-    await untilHeld(2)
+    await untilTaken(socket)
 
     const ended = here.end('SIGINT')
     await until(() => expect(ready(here)).rejects.toThrow('ECONNREFUSED'))
