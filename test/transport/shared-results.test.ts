@@ -242,4 +242,30 @@ describe('a message to forty sockets', () => {
     }
     for (const socket of sockets) socket.end()
   })
+
+  it('comes whole and in order to whoever reads nothing for a while, as to those who do', async () => {
+    const MESSAGES = 300
+    const fields = ['a', 'b', 'c', 'd'].map((alias) => `${alias}: body`).join(' ')
+    const query = `subscription ($conversationId: ID!) { messageAdded(conversationId: $conversationId) { seq ${fields} } }`
+    const [slow, slower, reader] = [await listen(ada, query), await listen(bo, query), await listen(ada, query)]
+    slow.ws.pause()
+    slower.ws.pause()
+    const sent: Record<string, unknown>[] = []
+    // More than the operating system holds for a socket.
+    for (let number = 0; number < MESSAGES; number++) {
+      const body = `${number} `.repeat(2_000)
+      const { seq } = await send(ada, conversationId, body)
+      sent.push({ seq, a: body, b: body, c: body, d: body })
+      expect(await eventOf(reader)).toEqual(sent.at(-1))
+      // Goes on in the middle, and stops again.
+      if (number === MESSAGES / 2) slow.ws.resume()
+      if (number === MESSAGES / 2 + 20) slow.ws.pause()
+    }
+    for (const socket of [slow, slower]) {
+      socket.ws.resume()
+      for (const message of sent) expect(await eventOf(socket)).toEqual(message)
+      socket.end()
+    }
+    reader.end()
+  })
 })
