@@ -58,10 +58,15 @@ export function deliver(
       return false
     },
     take(event) {
-      const message = member.messageOf(event)
-      if (!(message instanceof Promise)) return send(message)
-      isBusy = true
-      message.then(send).then(resume, end)
+      try {
+        const message = member.messageOf(event)
+        if (!(message instanceof Promise)) return send(message)
+        isBusy = true
+        message.then(send).then(resume, end)
+      } catch (error) {
+        // Others still wait to be told of the same event.
+        end(error)
+      }
     },
     end,
   })

@@ -6,7 +6,7 @@ import {
   type GraphQLSchema,
   OperationTypeNode,
 } from 'graphql'
-import type { AppContext, Connection, Viewer } from '../context.ts'
+import type { AppContext, Connection, RequestContext, Viewer } from '../context.ts'
 import { NotFoundError } from '../lib/errors.ts'
 import type { LiveStream } from '../live/queue.ts'
 import { createContexts } from './contexts.ts'
@@ -15,6 +15,7 @@ import { asGraphQLError, type ErrorPolicy, rootCause, toClientError } from './er
 import { countRootFields } from './field-count.ts'
 import { createGroups, type ExecuteEvent } from './groups.ts'
 import type { PreparedOperation } from './guard.ts'
+import { createPlans } from './plans.ts'
 import type { RateLimiter } from './rate-limit.ts'
 
 export type OperationResult = ExecutionResult | AsyncIterableIterator<ExecutionResult>
@@ -42,6 +43,7 @@ export interface ExecutorDeps {
 
 export function createExecutor({ app, schema, limiter, policy, onSubscribed }: ExecutorDeps): Executor {
   const contexts = createContexts(app)
+  const plans = createPlans(schema)
 
   const argsOf = ({ document, operationName, variables: variableValues }: PreparedOperation): ExecutionArgs => ({
     schema,
@@ -57,9 +59,15 @@ export function createExecutor({ app, schema, limiter, policy, onSubscribed }: E
     return { ...result, errors: result.errors.map((error) => toClientError(error, policy)) }
   }
 
+  /** Executes what changes nothing: by its plan, or else by graphql-js, which has the last word where anything is amiss. */
+  function executeRead(prepared: PreparedOperation, makeContext: () => RequestContext, rootValue?: object) {
+    const byGraphQL = () => execute({ ...argsOf(prepared), rootValue, contextValue: makeContext() })
+    const planned = plans.run(prepared, makeContext, rootValue)
+    return planned instanceof Promise ? planned.then((result) => result ?? byGraphQL()) : (planned ?? byGraphQL())
+  }
+
   const executeEvent: ExecuteEvent = (prepared, event, viewer) => {
-    const contextValue = viewer ? contexts.forViewer(viewer) : contexts.forAll()
-    const result = execute({ ...argsOf(prepared), rootValue: event, contextValue })
+    const result = executeRead(prepared, () => (viewer ? contexts.forViewer(viewer) : contexts.forAll()), event)
     return result instanceof Promise ? result.then(ofEvent) : ofEvent(result)
   }
 
@@ -87,10 +95,10 @@ export function createExecutor({ app, schema, limiter, policy, onSubscribed }: E
   async function start(prepared: PreparedOperation, viewer: Viewer, by?: Socket) {
     const { document, operation } = prepared
     if (operation.operation === OperationTypeNode.SUBSCRIPTION) return subscribe(prepared, viewer, by)
-    if (operation.operation === OperationTypeNode.MUTATION) {
-      await limiter.take(viewer, countRootFields(document, operation))
-    }
-    return forClient(await execute({ ...argsOf(prepared), contextValue: contexts.forViewer(viewer, by?.connection) }))
+    const makeContext = () => contexts.forViewer(viewer, by?.connection)
+    if (operation.operation === OperationTypeNode.QUERY) return forClient(await executeRead(prepared, makeContext))
+    await limiter.take(viewer, countRootFields(document, operation))
+    return forClient(await execute({ ...argsOf(prepared), contextValue: makeContext() }))
   }
 
   return { run: (prepared, viewer, by) => start(prepared, viewer, by).catch(failed), failed }
