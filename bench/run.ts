@@ -13,21 +13,27 @@ class UsageError extends Error {}
 const OPTIONS = {
   quick: { type: 'boolean', default: false },
   full: { type: 'boolean', default: false },
+  rounds: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const
 
 try {
-  const { workloads, size, help } = readArguments()
+  const { workloads, size, rounds, help } = readArguments()
   if (help) process.stdout.write(helpText())
-  else await runAll(workloads, size)
+  else await runAll(workloads, size, rounds)
 } catch (error) {
   process.stderr.write(`bench: ${error instanceof UsageError ? error.message : (error as Error).stack}\n`)
   process.exitCode = 1
 }
 
-function readArguments(): { workloads: Workload[]; size: Size; help: boolean } {
+/** `rounds` is undefined where each workload has its own number. */
+function readArguments(): { workloads: Workload[]; size: Size; rounds: number | undefined; help: boolean } {
   const { values, positionals } = parse()
   if (values.quick && values.full) throw new UsageError('--quick and --full exclude each other.')
+  const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
+  if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
+    throw new UsageError('--rounds is a number from 1 on.')
+  }
   const byName = new Map(WORKLOADS.map((workload) => [workload.name, workload]))
   const chosen = positionals.map((name) => {
     const workload = byName.get(name.toLowerCase())
@@ -35,7 +41,7 @@ function readArguments(): { workloads: Workload[]; size: Size; help: boolean } {
     return workload
   })
   const size = values.quick ? 'quick' : values.full ? 'full' : 'normal'
-  return { workloads: chosen.length > 0 ? chosen : WORKLOADS, size, help: values.help }
+  return { workloads: chosen.length > 0 ? chosen : WORKLOADS, size, rounds, help: values.help }
 }
 
 function parse() {
@@ -48,13 +54,14 @@ function parse() {
 
 function helpText(): string {
   const names = WORKLOADS.map(({ name, title }) => `  ${name.padEnd(5)} ${title}\n`).join('')
-  return `npm run bench -- [--quick | --full] [workload …]
+  return `npm run bench -- [--quick | --full] [--rounds <n>] [workload …]
 
 Measures Parley beside other servers that do the same work. All workloads, unless some are named:
 
 ${names}
   --quick  small and seldom, to see that all works: under a minute, and docs/performance.md stays as it is
   --full   with what takes many minutes
+  --rounds how often each side is measured; five times if left out, or three where each takes long
   --help   this text
 
 PostgreSQL and Redis are started for it. The figures go to the terminal, to bench/results.json and, but for --quick,
@@ -62,7 +69,7 @@ into docs/performance.md.
 `
 }
 
-async function runAll(workloads: Workload[], size: Size): Promise<void> {
+async function runAll(workloads: Workload[], size: Size, rounds: number | undefined): Promise<void> {
   pinBench()
   const machine = createMachine()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -74,7 +81,7 @@ async function runAll(workloads: Workload[], size: Size): Promise<void> {
   process.stdout.write(`${occasion.machine}\n\n`)
   try {
     for (const workload of workloads) {
-      const outcome = await runWorkload(workload, size, machine)
+      const outcome = await runWorkload(workload, size, rounds ?? roundsOf(workload, size), machine)
       outcomes.push(outcome)
       process.stdout.write(`${terminalText(occasion, outcome)}\n`)
       // After each, so that an end halfway loses nothing.
@@ -86,9 +93,10 @@ async function runAll(workloads: Workload[], size: Size): Promise<void> {
   }
 }
 
+const roundsOf = ({ rounds }: Workload, size: Size) => (size === 'quick' ? rounds.quick : rounds.normal)
+
 /** Each side in turn, so that all of them share the machine's moods. */
-async function runWorkload(workload: Workload, size: Size, machine: Machine): Promise<Outcome> {
-  const rounds = size === 'quick' ? workload.rounds.quick : workload.rounds.normal
+async function runWorkload(workload: Workload, size: Size, rounds: number, machine: Machine): Promise<Outcome> {
   const sides = size === 'quick' ? quickSidesOf(workload) : workload.sides.map(({ name }) => name)
   const samples = new Map<string, Sample[]>(sides.map((side) => [side, []]))
   for (let round = 1; round <= rounds; round++) {
