@@ -93,7 +93,9 @@ async function runAll(workloads: Workload[], size: Size, rounds: number | undefi
   }
 }
 
-const roundsOf = ({ rounds }: Workload, size: Size) => (size === 'quick' ? rounds.quick : rounds.normal)
+function roundsOf({ rounds }: Workload, size: Size): number {
+  return size === 'quick' ? rounds.quick : rounds.normal
+}
 
 /** Each side in turn, so that all of them share the machine's moods. */
 async function runWorkload(workload: Workload, size: Size, rounds: number, machine: Machine): Promise<Outcome> {
