@@ -56,6 +56,7 @@ export const fanOut: Workload = {
     reached: (medians) => isAtMost(medians, 1 / 4.5, 1.15),
     ratios: ratiosToAll,
   },
+  quickSides: ['parley', 'Mercurius'],
   rounds: { quick: 1, normal: 5 },
   run: (side, size, bench) => fanOutToBoth(side, size, bench, 1),
 }

@@ -25,7 +25,7 @@ export const sendSpread: Workload = {
     ],
   },
   rounds: { quick: 1, normal: 5 },
-  quickSides: ['parley', 'Mercurius'],
+  quickSides: ['Mercurius'],
   run: (side, size, bench) =>
     side === LIMIT ? measureInserts(bench, size, 'rows') : measureSends(bench, side, size, 'spread', [8, 64]),
 }

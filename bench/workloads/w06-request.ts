@@ -26,7 +26,7 @@ export const request: Workload = {
     ]),
   },
   rounds: { quick: 1, normal: 5 },
-  quickSides: ['parley', 'Apollo', LIMIT],
+  quickSides: ['parley', 'Apollo'],
   run,
 }
 

@@ -12,7 +12,7 @@ const ROOM_SIZE = 5
 const EVERY_MS = 50
 /** Seconds of sending before the connections are killed, until Redis is, while it is away, and after it is back. */
 const PHASES = {
-  quick: { before: 0.3, between: 0.7, away: 0.3, after: 1.5 },
+  quick: { before: 0.3, between: 0.7, away: 0.3, after: 1 },
   normal: { before: 3, between: 3, away: 3, after: 6 },
   full: { before: 10, between: 10, away: 10, after: 10 },
 }

@@ -10,7 +10,7 @@ const STALL_EACH = 100
 const BODY_BYTES = 7_000
 const MESSAGES_PER_SECOND = 100
 const SECONDS = { quick: 1, normal: 30, full: 60 }
-const WARM_UP_SECONDS = { quick: 1, normal: 10, full: 10 }
+const WARM_UP_SECONDS = { quick: 0.5, normal: 10, full: 10 }
 
 const peers = GRAPHQL_PEERS.map(({ name }) => name)
 
