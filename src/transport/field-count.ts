@@ -1,4 +1,5 @@
 import { type DocumentNode, type FieldNode, Kind, type OperationDefinitionNode, type SelectionSetNode } from 'graphql'
+import { fragmentsOf } from './fragments.ts'
 
 // How many fields a valid operation has, whatever its variables are.
 
@@ -23,9 +24,7 @@ export function countIntrospection(document: DocumentNode, operation: OperationD
 
 /** Adds up a number for each field of a selection set, fragments included; each set is looked at once. */
 function fieldSum(document: DocumentNode, of: (field: FieldNode) => number): (set: SelectionSetNode) => number {
-  const fragments = new Map(
-    document.definitions.flatMap((node) => (node.kind === Kind.FRAGMENT_DEFINITION ? [[node.name.value, node]] : [])),
-  )
+  const fragments = fragmentsOf(document)
   const sums = new Map<SelectionSetNode, number>()
   return function sum(set) {
     const known = sums.get(set)
@@ -34,7 +33,7 @@ function fieldSum(document: DocumentNode, of: (field: FieldNode) => number): (se
     for (const node of set.selections) {
       if (node.kind === Kind.FIELD) total += of(node)
       else if (node.kind === Kind.INLINE_FRAGMENT) total += sum(node.selectionSet)
-      else total += sum(fragments.get(node.name.value)!.selectionSet)
+      else total += sum(fragments[node.name.value]!.selectionSet)
     }
     sums.set(set, total)
     return total

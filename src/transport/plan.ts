@@ -7,7 +7,6 @@ import {
   type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLSchema,
-  type InlineFragmentNode,
   isAbstractType,
   isLeafType,
   isListType,
@@ -16,8 +15,8 @@ import {
   type OperationDefinitionNode,
   type SelectionSetNode,
   TypeNameMetaFieldDef,
-  typeFromAST,
 } from 'graphql'
+import { fragmentsOf, isAbout } from './fragments.ts'
 import { completeAbstract, completeAny, completeLeaf, completeList, completeObject } from './plan-complete.ts'
 import { conditionsOf, isIncluded, keyOf } from './plan-conditions.ts'
 import type { Complete, PlannedField, Selection } from './plan-info.ts'
@@ -47,10 +46,7 @@ export interface Planner {
 export function createPlanner(schema: GraphQLSchema, document: DocumentNode): Planner | null {
   const conditions = conditionsOf(document)
   if (!conditions) return null
-  const fragments: Record<string, FragmentDefinitionNode> = Object.create(null)
-  for (const node of document.definitions) {
-    if (node.kind === Kind.FRAGMENT_DEFINITION) fragments[node.name.value] = node
-  }
+  const fragments = fragmentsOf(document)
   let left = SELECTIONS + (document.loc?.end ?? 0) / CHARACTERS_FOR_ONE
 
   function plan(operation: OperationDefinitionNode, variableValues: Record<string, unknown>): Selection | null {
@@ -81,13 +77,8 @@ export function createPlanner(schema: GraphQLSchema, document: DocumentNode): Pl
         }
         if (node.kind === Kind.FRAGMENT_SPREAD) visited.add(node.name.value)
         const part = node.kind === Kind.FRAGMENT_SPREAD ? fragments[node.name.value]! : node
-        if (isAbout(part, type)) collect(part.selectionSet, type, keys, visited)
+        if (isAbout(schema, part, type)) collect(part.selectionSet, type, keys, visited)
       }
-    }
-
-    function isAbout({ typeCondition }: FragmentDefinitionNode | InlineFragmentNode, type: GraphQLObjectType): boolean {
-      const condition = typeCondition && typeFromAST(schema, typeCondition)
-      return !condition || condition === type || (isAbstractType(condition) && schema.isSubType(condition, type))
     }
 
     function fieldOf(key: string, nodes: FieldNode[], parentType: GraphQLObjectType): PlannedField {

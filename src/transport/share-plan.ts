@@ -16,6 +16,7 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql'
+import { fragmentsOf, isAbout } from './fragments.ts'
 
 // What of a subscription's results can be shared by its subscribers: read once off its document, before any event.
 
@@ -29,10 +30,7 @@ export interface SharePlan {
 
 /** @param document Must be valid. */
 export function planOf(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode): SharePlan {
-  const fragments = new Map<string, FragmentDefinitionNode>()
-  for (const node of document.definitions) {
-    if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node)
-  }
+  const fragments = fragmentsOf(document)
   /** Each set is looked at once for each type. */
   const known = new Map<SelectionSetNode, Map<GraphQLObjectType, boolean>>()
 
@@ -56,18 +54,13 @@ export function planOf(schema: GraphQLSchema, document: DocumentNode, operation:
         !node.selectionSet || typesOf(getNamedType(field.type)).every((each) => isShareable(node.selectionSet!, each))
       )
     }
-    const part = node.kind === Kind.FRAGMENT_SPREAD ? fragments.get(node.name.value)! : node
-    const condition = part.typeCondition && schema.getType(part.typeCondition.name.value)
-    return !(condition && !covers(condition, type)) ? isShareable(part.selectionSet, type) : true
+    const part = node.kind === Kind.FRAGMENT_SPREAD ? fragments[node.name.value]! : node
+    return !isAbout(schema, part, type) || isShareable(part.selectionSet, type)
   }
 
   function typesOf(type: GraphQLNamedType): readonly GraphQLObjectType[] {
     if (isLeafType(type)) return []
     return isAbstractType(type) ? schema.getPossibleTypes(type) : isObjectType(type) ? [type] : []
-  }
-
-  function covers(condition: GraphQLNamedType, type: GraphQLObjectType): boolean {
-    return condition === type || (isAbstractType(condition) && schema.isSubType(condition, type))
   }
 
   const roots = rootFields(operation.selectionSet, fragments)
@@ -90,10 +83,10 @@ function typeNameOf(type: GraphQLAbstractType, event: object): string {
 }
 
 /** The subscription's field, which validation leaves it one of; it may stand there several times, and in fragments. */
-function rootFields(set: SelectionSetNode, fragments: Map<string, FragmentDefinitionNode>): FieldNode[] {
+function rootFields(set: SelectionSetNode, fragments: Record<string, FragmentDefinitionNode>): FieldNode[] {
   return set.selections.flatMap((node) => {
     if (node.kind === Kind.FIELD) return [node]
-    const part = node.kind === Kind.FRAGMENT_SPREAD ? fragments.get(node.name.value)! : node
+    const part = node.kind === Kind.FRAGMENT_SPREAD ? fragments[node.name.value]! : node
     return rootFields(part.selectionSet, fragments)
   })
 }
