@@ -21,8 +21,8 @@ import { createLogger, type Logger } from './lib/log.ts'
 import { createTurns } from './lib/turns.ts'
 import type { Faults } from './live/faults.ts'
 import { createHub } from './live/hub.ts'
-import { mintDemoTokens } from './transport/demo-tokens.ts'
-import { tokenSecret } from './transport/development-key.ts'
+import { mintDemoTokens } from './transport/identity/demo-tokens.ts'
+import { tokenSecret } from './transport/identity/development-key.ts'
 import { createTransport } from './transport/transport.ts'
 
 /** What a test may put in place of the real part. */

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { type Config, ConfigError } from '../config.ts'
 import { mintToken } from '../lib/token.ts'
-import { tokenSecret } from '../transport/development-key.ts'
+import { tokenSecret } from '../transport/identity/development-key.ts'
 
 export const DAY_SECONDS = 24 * 60 * 60
 

@@ -10,13 +10,13 @@ import type { AppContext, Connection, RequestContext, Viewer } from '../context.
 import { NotFoundError } from '../lib/errors.ts'
 import type { LiveStream } from '../live/queue.ts'
 import { createContexts } from './contexts.ts'
-import { type Destination, deliver } from './delivery.ts'
 import { asGraphQLError, type ErrorPolicy, rootCause, toClientError } from './errors.ts'
-import { countRootFields } from './field-count.ts'
-import { createGroups, type ExecuteEvent } from './groups.ts'
-import type { PreparedOperation } from './guard.ts'
-import { createPlans } from './plans.ts'
+import { createGroups, type ExecuteEvent } from './fan-out/groups.ts'
+import { countRootFields } from './guard/field-count.ts'
+import type { PreparedOperation } from './guard/guard.ts'
+import { createPlans } from './plan/plans.ts'
 import type { RateLimiter } from './rate-limit.ts'
+import { type Destination, deliver } from './websocket/delivery.ts'
 
 export type OperationResult = ExecutionResult | AsyncIterableIterator<ExecutionResult>
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { createLogger } from '../../src/lib/log.ts'
 import { schema } from '../../src/schema/index.ts'
-import { createGuard, type OperationRequest } from '../../src/transport/guard.ts'
+import { createGuard, type OperationRequest } from '../../src/transport/guard/guard.ts'
 
 // A guard remembers what it allowed: nobody may get through by what somebody asked before.
 

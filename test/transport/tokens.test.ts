@@ -2,7 +2,7 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { UnauthenticatedError } from '../../src/lib/errors.ts'
 import { mintToken } from '../../src/lib/token.ts'
-import { bearerToken, createTokenVerifier, type TokenSettings } from '../../src/transport/authenticate.ts'
+import { bearerToken, createTokenVerifier, type TokenSettings } from '../../src/transport/identity/authenticate.ts'
 import { failing, hanging, type JwksServer, startJwksServer } from '../support/jwks-server.ts'
 import {
   claims,

@@ -1,8 +1,8 @@
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
-import type { Clock } from '../lib/clock.ts'
-import { UnauthenticatedError } from '../lib/errors.ts'
-import type { Logger } from '../lib/log.ts'
-import { codePoints, isHttpUrl, isStorable } from '../lib/text.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { UnauthenticatedError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { codePoints, isHttpUrl, isStorable } from '../../lib/text.ts'
 import { createKeySet } from './jwks.ts'
 import { createTokenCache } from './token-cache.ts'
 

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Clock } from '../lib/clock.ts'
+import type { Clock } from '../../lib/clock.ts'
 import type { TokenClaims } from './authenticate.ts'
 
 // A client sends the same token with every request, and to check it costs about 97 µs of CPU, twice as much as all the

@@ -1,7 +1,7 @@
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose'
-import type { Clock } from '../lib/clock.ts'
-import { UnauthenticatedError } from '../lib/errors.ts'
-import type { Logger } from '../lib/log.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { UnauthenticatedError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
 
 const TIMEOUT_MS = 3_000
 /** An unknown key makes the set load again, but not within this time of the last load… */

@@ -1,9 +1,9 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { ExecutionResult, GraphQLError } from 'graphql'
 import type { FetchAPI } from 'graphql-yoga'
-import { BadUserInputError, PayloadTooLargeError } from '../lib/errors.ts'
-import { domainError, type ErrorPolicy, isClientError, toClientError } from './errors.ts'
-import { MAX_REQUEST_BYTES } from './guard.ts'
+import { BadUserInputError, PayloadTooLargeError } from '../../lib/errors.ts'
+import { domainError, type ErrorPolicy, isClientError, toClientError } from '../errors.ts'
+import { MAX_REQUEST_BYTES } from '../guard/guard.ts'
 
 // How a refusal looks over HTTP. Yoga takes status and headers from `extensions.http` of the errors, which it doesn't send.
 

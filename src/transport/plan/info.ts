@@ -8,8 +8,8 @@ import type {
   GraphQLSchema,
   OperationDefinitionNode,
 } from 'graphql'
-import type { RequestContext } from '../context.ts'
-import type { Run } from './plan-run.ts'
+import type { RequestContext } from '../../context.ts'
+import type { Run } from './run.ts'
 
 // What a plan consists of, and what its resolvers are told of where they are.
 

@@ -1,6 +1,6 @@
 import type { GraphQLAbstractType, GraphQLLeafType, GraphQLObjectType } from 'graphql'
-import type { Complete, Selection } from './plan-info.ts'
-import { fill, isPromise, wait } from './plan-run.ts'
+import type { Complete, Selection } from './info.ts'
+import { fill, isPromise, wait } from './run.ts'
 
 // Makes what goes into a response of what resolvers give, by its type, which is looked at when the operation is planned
 // and not for each value: a closure for each field, list and object, and inside it nothing left to find out.

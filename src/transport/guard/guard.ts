@@ -11,10 +11,10 @@ import {
   validate,
 } from 'graphql'
 import { LRUCache } from 'lru-cache'
-import { BadUserInputError } from '../lib/errors.ts'
-import { isDeeperThan } from '../lib/json.ts'
-import { domainError, type ErrorPolicy, type LanguageCode, languageError } from './errors.ts'
-import { type CostCheck, createCostCheck } from './guard-cost.ts'
+import { BadUserInputError } from '../../lib/errors.ts'
+import { isDeeperThan } from '../../lib/json.ts'
+import { domainError, type ErrorPolicy, type LanguageCode, languageError } from '../errors.ts'
+import { type CostCheck, createCostCheck } from './cost.ts'
 
 // One guard for all transports: nothing is executed that did not come through `prepare`.
 

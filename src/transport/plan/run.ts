@@ -1,6 +1,6 @@
 import { type ExecutionResult, getArgumentValues } from 'graphql'
-import type { RequestContext } from '../context.ts'
-import { type Complete, type Execution, Info, type Path, type PlannedField, type Selection } from './plan-info.ts'
+import type { RequestContext } from '../../context.ts'
+import { type Complete, type Execution, Info, type Path, type PlannedField, type Selection } from './info.ts'
 
 // Runs the plan of an operation: calls the resolvers and completes what they give, as graphql-js does wherever nothing
 // is amiss. What is amiss (an error, a null where none may be, a value that is not of its type) ends the run without a

@@ -1,12 +1,12 @@
 import { type ExecutionArgs, type GraphQLSchema, OperationTypeNode } from 'graphql'
 import { CloseCode, MessageType, type ServerOptions } from 'graphql-ws'
 import type { WebSocket } from 'ws'
-import type { AppContext, Connection } from '../context.ts'
-import { ConflictError, UnauthenticatedError } from '../lib/errors.ts'
-import { domainError } from './errors.ts'
-import type { Executor, OperationResult } from './execute.ts'
-import type { Guard, PreparedOperation } from './guard.ts'
-import type { Identify, Identity } from './identify.ts'
+import type { AppContext, Connection } from '../../context.ts'
+import { ConflictError, UnauthenticatedError } from '../../lib/errors.ts'
+import { domainError } from '../errors.ts'
+import type { Executor, OperationResult } from '../execute.ts'
+import type { Guard, PreparedOperation } from '../guard/guard.ts'
+import type { Identify, Identity } from '../identity/identify.ts'
 import { type Outlet, TRY_AGAIN_LATER } from './socket.ts'
 
 // graphql-transport-ws, in the hands of graphql-ws: who may begin, what may be run, and what a ping is answered with.

@@ -16,10 +16,10 @@ import {
   type SelectionSetNode,
   TypeNameMetaFieldDef,
 } from 'graphql'
-import { fragmentsOf, isAbout } from './fragments.ts'
-import { completeAbstract, completeAny, completeLeaf, completeList, completeObject } from './plan-complete.ts'
-import { conditionsOf, isIncluded, keyOf } from './plan-conditions.ts'
-import type { Complete, PlannedField, Selection } from './plan-info.ts'
+import { fragmentsOf, isAbout } from '../fragments.ts'
+import { completeAbstract, completeAny, completeLeaf, completeList, completeObject } from './complete.ts'
+import { conditionsOf, isIncluded, keyOf } from './conditions.ts'
+import type { Complete, PlannedField, Selection } from './info.ts'
 
 // Makes the plan of an operation: for each object which fields are asked of it, merged as graphql-js merges them, and
 // how each is resolved and completed. A plan is made of closures: what a client wrote is nothing but data to them, and

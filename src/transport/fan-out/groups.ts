@@ -1,8 +1,8 @@
 import type { ExecutionResult, GraphQLSchema } from 'graphql'
-import type { Viewer } from '../context.ts'
-import { type NextMessage, nextMessage } from './frames.ts'
-import type { PreparedOperation } from './guard.ts'
-import { nameOf } from './identify.ts'
+import type { Viewer } from '../../context.ts'
+import type { PreparedOperation } from '../guard/guard.ts'
+import { nameOf } from '../identity/identify.ts'
+import { type NextMessage, nextMessage } from '../websocket/frames.ts'
 import { planOf, type SharePlan } from './share-plan.ts'
 
 // A live event is executed and made into a message once for all who subscribed in the same words. What is the same for

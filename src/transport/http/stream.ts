@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import type { Drain } from './drain.ts'
-import type { Identify, Identity } from './identify.ts'
+import type { Drain } from '../drain.ts'
+import type { Identify, Identity } from '../identity/identify.ts'
 
 // The end of an event stream. Yoga asks for a result when the one before is written, so with a client that doesn't read it
 // never comes to the end, whatever the reason: an expired token, a deactivated user, or more results than may wait.

@@ -1,7 +1,7 @@
-import type { Config } from '../config.ts'
-import { DEMO_USERS, type DemoUser } from '../features/demo/users.ts'
-import type { Clock } from '../lib/clock.ts'
-import { mintToken } from '../lib/token.ts'
+import type { Config } from '../../config.ts'
+import { DEMO_USERS, type DemoUser } from '../../features/demo/users.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { mintToken } from '../../lib/token.ts'
 
 const EXPIRES_IN_SECONDS = 30 * 24 * 60 * 60
 

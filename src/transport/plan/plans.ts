@@ -1,9 +1,9 @@
 import { type DocumentNode, type ExecutionResult, type GraphQLSchema, getVariableValues } from 'graphql'
-import type { RequestContext } from '../context.ts'
-import type { PreparedOperation } from './guard.ts'
+import type { RequestContext } from '../../context.ts'
+import type { PreparedOperation } from '../guard/guard.ts'
+import type { Execution, Selection } from './info.ts'
 import { createPlanner, type Planner } from './plan.ts'
-import type { Execution, Selection } from './plan-info.ts'
-import { runPlan } from './plan-run.ts'
+import { runPlan } from './run.ts'
 
 // Queries and the selections of live events are executed by a plan once their document has come a few times: what
 // graphql-js works out anew for every object of every execution is worked out once. In CPU, graphql-js and a plan: a

@@ -2,21 +2,14 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { CloseCode, handleProtocols, makeServer } from 'graphql-ws'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
-import { endTyping } from '../features/typing/service.ts'
-import { UnauthenticatedError } from '../lib/errors.ts'
-import type { Drain } from './drain.ts'
-import { MAX_REQUEST_BYTES } from './guard.ts'
-import { GRAPHQL_PATH } from './http.ts'
-import { clientAddress, isAllowedOrigin } from './origins.ts'
+import { endTyping } from '../../features/typing/service.ts'
+import { UnauthenticatedError } from '../../lib/errors.ts'
+import type { Drain } from '../drain.ts'
+import { MAX_REQUEST_BYTES } from '../guard/guard.ts'
+import { GRAPHQL_PATH } from '../http/http.ts'
+import { clientAddress, isAllowedOrigin } from '../origins.ts'
+import { answerPing, type Extra, endStream, isServerMessage, protocolOptions, type WebSocketDeps } from './protocol.ts'
 import { createOutlet, POLICY_VIOLATION, SERVICE_RESTART } from './socket.ts'
-import {
-  answerPing,
-  type Extra,
-  endStream,
-  isServerMessage,
-  protocolOptions,
-  type WebSocketDeps,
-} from './websocket-protocol.ts'
 
 /** From the connection to its acknowledgement. */
 const ACK_TIMEOUT_MS = 5_000

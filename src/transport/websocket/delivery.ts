@@ -1,8 +1,8 @@
 import type { ExecutionResult } from 'graphql'
-import type { LiveStream } from '../live/queue.ts'
+import type { LiveStream } from '../../live/queue.ts'
+import type { Member } from '../fan-out/groups.ts'
 import type { NextMessage } from './frames.ts'
 import { operationHead } from './frames.ts'
-import type { Member } from './groups.ts'
 import type { Outlet } from './socket.ts'
 
 /** Where the results of a subscription go to. */

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AppContext } from '../context.ts'
-import { demoOperations, OPERATIONS_WITHOUT_TOKEN } from '../features/demo/operations.ts'
-import { ensureDemoConversation } from '../features/demo/service.ts'
-import { DEMO_USERS, type DemoUser } from '../features/demo/users.ts'
-import { mintDemoToken } from './demo-tokens.ts'
+import type { AppContext } from '../../context.ts'
+import { demoOperations, OPERATIONS_WITHOUT_TOKEN } from '../../features/demo/operations.ts'
+import { ensureDemoConversation } from '../../features/demo/service.ts'
+import { DEMO_USERS, type DemoUser } from '../../features/demo/users.ts'
+import { mintDemoToken } from '../identity/demo-tokens.ts'
+import { isLoopbackHost } from '../origins.ts'
 import { type GraphiqlOptions, graphiqlHtml } from './graphiql-html.ts'
-import { isLoopbackHost } from './origins.ts'
 
 /** Answers with the GraphiQL page. */
 export type GraphiqlPage = (request: IncomingMessage, response: ServerResponse) => Promise<void>

@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { type ExecutionResult, OperationTypeNode } from 'graphql'
-import { asGraphQLError, toClientError } from './errors.ts'
-import { MAX_REQUEST_BYTES, type OperationRequest } from './guard.ts'
+import { asGraphQLError, toClientError } from '../errors.ts'
+import { MAX_REQUEST_BYTES, type OperationRequest } from '../guard/guard.ts'
+import type { Identity } from '../identity/identify.ts'
+import { isAllowedOrigin } from '../origins.ts'
 import type { HttpDeps } from './http.ts'
-import { acceptedJson, replyOf, resultWithStatus, withStatus } from './http-reply.ts'
-import { isJson, readBytes } from './http-request.ts'
-import type { Identity } from './identify.ts'
-import { isAllowedOrigin } from './origins.ts'
+import { acceptedJson, replyOf, resultWithStatus, withStatus } from './reply.ts'
+import { isJson, readBytes } from './request.ts'
 
 // The short way for what clients send all the time: a query or mutation by POST as JSON. Yoga makes objects of the Fetch
 // API, streams and dozens of promises of each request, and they cost more than all the rest of it. Here Node's own

@@ -1,9 +1,9 @@
-import type { UserEvent } from '../bus/topics.ts'
-import type { AppContext, Viewer } from '../context.ts'
-import { userOfToken } from '../features/users/service.ts'
-import type { UserRow } from '../features/users/user.ts'
-import { UnauthenticatedError } from '../lib/errors.ts'
-import { isStorable } from '../lib/text.ts'
+import type { UserEvent } from '../../bus/topics.ts'
+import type { AppContext, Viewer } from '../../context.ts'
+import { userOfToken } from '../../features/users/service.ts'
+import type { UserRow } from '../../features/users/user.ts'
+import { UnauthenticatedError } from '../../lib/errors.ts'
+import { isStorable } from '../../lib/text.ts'
 import { bearerToken, LEEWAY_SECONDS, type TokenVerifier } from './authenticate.ts'
 
 /** Who sends a request. */

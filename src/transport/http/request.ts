@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { GraphQLError } from 'graphql'
 import type { GraphQLParams } from 'graphql-yoga'
-import { badRequest } from './http-reply.ts'
+import { badRequest } from './reply.ts'
 
 // What must hold of an HTTP request, and how GraphQL is read from it.
 
