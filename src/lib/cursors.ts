@@ -12,7 +12,7 @@ const MESSAGE = new RegExp(`^m\\.(${EPOCH})\\.(${UUID})\\.(${INT})$`)
 const CONVERSATION = new RegExp(`^c\\.(${EPOCH})\\.(${UUID})\\.(${INT})\\.(${INT})$`)
 const INBOX = new RegExp(`^i\\.(${EPOCH})\\.(\\d{1,19})-(\\d{1,19})-((?:\\d{1,19}_)*\\d{1,19})?$`)
 const PARTICIPANT = new RegExp(`^p\\.(${UUID})\\.(${TIME})\\.(${UUID})$`)
-const SUBJECT = new RegExp(`^s\\.(${UUID})\\.(${UUID})$`)
+const SUBJECT = new RegExp(`^s\\.(${UUID})\\.(${INT})$`)
 const CONTACT = new RegExp(`^k\\.(${UUID})$`)
 const BLOCK = new RegExp(`^b\\.(${TIME})\\.(${UUID})$`)
 const AUDIT = /^a\.(\d{1,18})$/
@@ -47,6 +47,13 @@ function match(pattern: RegExp, cursor: string, field: string): string[] {
   return found.slice(1)
 }
 
+/** @param short The conversation's id as a cursor holds it. */
+function requireConversation(short: string, conversationId: string, field: string) {
+  if (longUuid(short) !== conversationId) {
+    throw new BadUserInputError(`${field} is a cursor of another conversation.`, field)
+  }
+}
+
 /** Of a message: the same for ever. */
 export function messageCursor(epoch: string, conversationId: string, seq: number): string {
   return `m.${epoch}.${shortUuid(conversationId)}.${seq.toString(36)}`
@@ -55,10 +62,12 @@ export function messageCursor(epoch: string, conversationId: string, seq: number
 /** The seq of a message's cursor. @throws BadUserInputError for what is none, or one of another conversation. */
 export function parseMessageCursor(cursor: string, conversationId: string, field: string): number {
   const [, conversation, text] = match(MESSAGE, cursor, field)
-  if (longUuid(conversation!) !== conversationId) {
-    throw new BadUserInputError(`${field} is a cursor of another conversation.`, field)
-  }
-  const seq = Number.parseInt(text!, 36)
+  requireConversation(conversation!, conversationId, field)
+  return seqOf(text!, field)
+}
+
+function seqOf(text: string, field: string): number {
+  const seq = Number.parseInt(text, 36)
   if (seq > MAX_SEQ) throw new BadUserInputError(`${field} is not a cursor of this list.`, field)
   return seq
 }
@@ -79,9 +88,7 @@ export function conversationCursor(epoch: string, conversationId: string, versio
 /** @throws BadUserInputError for what is none, or one of another conversation. */
 export function parseConversationCursor(cursor: string, conversationId: string, field: string) {
   const [epoch, conversation, version, seq] = match(CONVERSATION, cursor, field)
-  if (longUuid(conversation!) !== conversationId) {
-    throw new BadUserInputError(`${field} is a cursor of another conversation.`, field)
-  }
+  requireConversation(conversation!, conversationId, field)
   return { epoch: epoch!, version: Number.parseInt(version!, 36), seq: Number.parseInt(seq!, 36) }
 }
 
@@ -122,24 +129,20 @@ export function parseParticipantCursor(
   field: string,
 ): { joinedAt: Date; userId: string } {
   const [conversation, joinedAt, userId] = match(PARTICIPANT, cursor, field)
-  if (longUuid(conversation!) !== conversationId) {
-    throw new BadUserInputError(`${field} is a cursor of another conversation.`, field)
-  }
+  requireConversation(conversation!, conversationId, field)
   return { joinedAt: dateOf(joinedAt!), userId: longUuid(userId!) }
 }
 
-/** Of a dispute, payment or job update in its conversation's list, which goes by id, and so by time. */
-export function subjectCursor(conversationId: string, id: string): string {
-  return `s.${shortUuid(conversationId)}.${shortUuid(id)}`
+/** Of a dispute, payment or job update in its conversation's list, which goes by the messages that told of them first. */
+export function subjectCursor(conversationId: string, seq: number): string {
+  return `s.${shortUuid(conversationId)}.${seq.toString(36)}`
 }
 
-/** The subject's id. @throws BadUserInputError for what is no such cursor, or one of another conversation. */
-export function parseSubjectCursor(cursor: string, conversationId: string, field: string): string {
-  const [conversation, id] = match(SUBJECT, cursor, field)
-  if (longUuid(conversation!) !== conversationId) {
-    throw new BadUserInputError(`${field} is a cursor of another conversation.`, field)
-  }
-  return longUuid(id!)
+/** The seq of that message. @throws BadUserInputError for what is no such cursor, or one of another conversation. */
+export function parseSubjectCursor(cursor: string, conversationId: string, field: string): number {
+  const [conversation, seq] = match(SUBJECT, cursor, field)
+  requireConversation(conversation!, conversationId, field)
+  return seqOf(seq!, field)
 }
 
 /** Of a contact in the viewer's list, which goes by id, and so by time. */

@@ -65,7 +65,7 @@ builder.objectField(Conversation, 'disputes', (t) =>
     },
     load: async (views: ConversationView[], ctx, args) => {
       const pages = await subjectPages<DisputeRow>(ctx, DISPUTES, views, args)
-      return pages.map((page) => connectionOf(page, (row) => subjectCursor(row.conversationId, row.id)))
+      return pages.map((page) => connectionOf(page, (row) => subjectCursor(row.conversationId, row.seq)))
     },
     resolve: (view) => view,
   }),

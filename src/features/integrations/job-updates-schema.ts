@@ -50,7 +50,7 @@ builder.objectField(Conversation, 'jobUpdates', (t) =>
     },
     load: async (views: ConversationView[], ctx, args) => {
       const pages = await subjectPages<JobUpdateRow>(ctx, JOB_UPDATES, views, args)
-      return pages.map((page) => connectionOf(page, (row) => subjectCursor(row.conversationId, row.id)))
+      return pages.map((page) => connectionOf(page, (row) => subjectCursor(row.conversationId, row.seq)))
     },
     resolve: (view) => view,
   }),

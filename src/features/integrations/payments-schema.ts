@@ -67,7 +67,7 @@ builder.objectField(Conversation, 'payments', (t) =>
     },
     load: async (views: ConversationView[], ctx, args) => {
       const pages = await subjectPages<PaymentRow>(ctx, PAYMENTS, views, args)
-      return pages.map((page) => connectionOf(page, (row) => subjectCursor(row.conversationId, row.id)))
+      return pages.map((page) => connectionOf(page, (row) => subjectCursor(row.conversationId, row.seq)))
     },
     resolve: (view) => view,
   }),

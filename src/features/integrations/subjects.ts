@@ -49,15 +49,15 @@ export async function subjectPages<Row extends SubjectRow>(
   const request = requirePage(args)
   // A cursor belongs to one conversation, so it is refused where the page is asked of others too.
   const { after } = request
-  const afterId = after === undefined ? null : views.map(({ id }) => parseSubjectCursor(after, id, 'after'))[0]
+  const afterSeq = after === undefined ? 0 : views.map(({ id }) => parseSubjectCursor(after, id, 'after'))[0]
   const rows = await ctx.db.query<Row>(
     `SELECT page.* FROM unnest($1::uuid[], $4::int[]) AS wanted (id, visible_from)
       CROSS JOIN LATERAL (
         SELECT ${columns} FROM ${table} s
-         WHERE s.conversation_id = wanted.id AND s.seq >= wanted.visible_from AND ($2::uuid IS NULL OR s.id > $2)
-         ORDER BY s.id LIMIT $3) AS page
-      ORDER BY page."conversationId", page.id`,
-    [views.map(({ id }) => id), afterId, request.limit + 1, views.map(visibleFrom)],
+         WHERE s.conversation_id = wanted.id AND s.seq >= wanted.visible_from AND s.seq > $2
+         ORDER BY s.seq LIMIT $3) AS page
+      ORDER BY page."conversationId", page.seq`,
+    [views.map(({ id }) => id), afterSeq, request.limit + 1, views.map(visibleFrom)],
   )
   const byConversation = groupBy(rows, (row) => row.conversationId)
   return views.map(({ id }) => pageOf(byConversation.get(id) ?? [], request))

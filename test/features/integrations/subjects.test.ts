@@ -14,7 +14,7 @@ import {
 } from '../../generated/graphql.ts'
 import type { TestApp, TestClient } from '../../support/app.ts'
 import { createGroup, expectSound, startTwoWith, userId } from '../conversations/support.ts'
-import { refusalIn, type Scene } from '../support.ts'
+import { refusalIn, type Scene, uuidOf } from '../support.ts'
 import {
   createDispute,
   expectRefused,
@@ -242,6 +242,22 @@ describe('the connections', () => {
       }
       expect(found).toEqual(made[name])
     }
+  })
+
+  test('go by the order of the messages, not by the clocks of those who stored them', async () => {
+    const first = await createDispute(ada, { conversationId })
+    const second = await createDispute(bo, { conversationId })
+    // As if the first one's node had been an age ahead.
+    const late = 'ffffffff-0000-7000-8000-000000000000'
+    await scene.sql('UPDATE disputes SET id = $2 WHERE id = $1', [uuidOf(first.dispute.id), late])
+    await scene.sql('UPDATE messages SET subject_id = $2 WHERE subject_id = $1', [uuidOf(first.dispute.id), late])
+    const page = async (after?: string) => {
+      const { conversation } = await ada.run(DisputesDocument, { id: conversationId, first: 1, after })
+      return conversation!.disputes
+    }
+    const start = await page()
+    expect(uuidOf(start.edges[0]!.node.id)).toBe(late)
+    expect((await page(start.pageInfo.endCursor!)).edges.map(({ node }) => node.id)).toEqual([second.dispute.id])
   })
 
   test('are empty where there is nothing', async () => {
