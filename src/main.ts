@@ -25,5 +25,6 @@ async function run(): Promise<void> {
 run().catch((error: Error) => {
   // One line for what the user can mend; with the stack only where it is asked for.
   process.stderr.write(`parley: ${wantsStacks() ? error.stack : error.message}\n`)
-  process.exitCode = 1
+  // Set already where a signal ended it.
+  process.exitCode ||= 1
 })

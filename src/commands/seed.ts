@@ -5,6 +5,7 @@ import { migrate } from '../db/migrate.ts'
 import { withDatabaseUrl } from '../db/url.ts'
 import { DEFAULT_SIZES, MIN_SEED_USERS, type SeedSizes, seedDemoData } from '../features/demo/seed.ts'
 import { createLogger } from '../lib/log.ts'
+import { heedInterrupts } from './interrupts.ts'
 
 /** Fills the database with demonstration data, once. @throws ConfigError, ConflictError for what it will not do. */
 export async function seed(config: Config, args: string[]): Promise<void> {
@@ -13,11 +14,17 @@ export async function seed(config: Config, args: string[]): Promise<void> {
     throw new ConfigError('seed writes made-up users and messages: not in production, unless with --force.')
   }
   const log = createLogger(config.logLevel)
+  const interrupted = heedInterrupts()
+  const onProgress = (done: number) => {
+    // All is one transaction, which this ends.
+    interrupted.throwIfAborted()
+    showProgress(done)
+  }
   const written = await withDatabaseUrl(config, log, async (url) => {
     await migrate(url)
     const db = await openDb({ url, poolSize: 1, log, unhurried: true })
     try {
-      return await seedDemoData(db, sizes, showProgress)
+      return await seedDemoData(db, sizes, onProgress)
     } finally {
       await db.close()
     }
