@@ -1,5 +1,6 @@
 import { GraphQLError, GraphQLScalarType } from 'graphql'
 import { GraphQLDateTimeISO, GraphQLJSONObject, GraphQLSafeInt } from 'graphql-scalars'
+import { isoTime } from '../lib/iso-time.ts'
 import { builder } from './builder.ts'
 
 /** With an offset, a time may lie in a year that RFC 3339 can't write in UTC: it would go out in a form that can't come in. */
@@ -9,9 +10,14 @@ function inFourDigits(date: Date): Date {
   throw new GraphQLError('DateTime cannot represent a year outside 0000 to 9999.')
 }
 
+function isValid(value: unknown): value is Date {
+  return value instanceof Date && !Number.isNaN(value.getTime())
+}
+
 const DateTime = new GraphQLScalarType({
   ...GraphQLDateTimeISO.toConfig(),
   name: 'DateTime',
+  serialize: (value) => (isValid(value) ? isoTime(value) : GraphQLDateTimeISO.serialize(value)),
   parseValue: (value) => inFourDigits(GraphQLDateTimeISO.parseValue(value)),
   parseLiteral: (node, variables) => inFourDigits(GraphQLDateTimeISO.parseLiteral(node, variables)),
 })
