@@ -15,7 +15,7 @@ const UNAVAILABLE_SYSTEM = new Set([
 ])
 /** pg gives these no code. */
 const UNAVAILABLE_MESSAGES =
-  /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error/i
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/i
 
 /** Whether an error, or what caused it, says that the database can't be used just now. */
 export function isDatabaseUnavailable(error: unknown): boolean {
