@@ -350,6 +350,24 @@ describe.each(kinds.filter(({ kind }) => kind === 'memory' || canStartRedis()))(
   })
 })
 
+test('the memory bus does not encode what nobody listens to', async () => {
+  const log = captureLog()
+  const bus = open(createMemoryBus(log))
+  const listener = collect()
+  const unsayable = aMessageEvent(aMessage(randomUUID(), { metadata: { big: 1n } }))
+
+  bus.publish('c:1', unsayable)
+  expect(log.lines).toEqual([])
+
+  const end = await bus.subscribe('c:1', listener)
+  bus.publish('c:1', unsayable)
+  expect(log.lines).toHaveLength(1)
+
+  await end()
+  bus.publish('c:1', unsayable)
+  expect(log.lines).toHaveLength(1)
+})
+
 describe.skipIf(!canStartRedis())('the redis bus and its Redis', () => {
   let log: Log
   let admin: Redis

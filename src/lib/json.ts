@@ -33,15 +33,12 @@ export function requireMetadata(value: JsonObject, field: string): JsonObject {
   return value
 }
 
-/** Whether a value is nested in more levels; a flat object has one. Level by level: recursion could run out of stack. */
+/** Whether a value is nested in more levels; a flat object has one. Never recurses deeper than `max`. */
 export function isDeeperThan(value: unknown, max: number): boolean {
-  let layer: unknown[] = [value]
-  for (let level = 0; level <= max; level++) {
-    layer = layer.filter((item) => typeof item === 'object' && item !== null)
-    if (layer.length === 0) return false
-    layer = layer.flatMap((item) => Object.values(item as object))
-  }
-  return true
+  if (typeof value !== 'object' || value === null) return false
+  if (max === 0) return true
+  for (const item of Object.values(value)) if (isDeeperThan(item, max - 1)) return true
+  return false
 }
 
 /** Only for what is known not to be deep. */
