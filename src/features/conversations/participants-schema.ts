@@ -9,7 +9,7 @@ import { loadParticipants, type ParticipantRow } from './participants.ts'
 import { isArchived } from './state.ts'
 
 export const ParticipantRole = builder.enumType('ParticipantRole', {
-  description: 'What a participant may do; see docs of each mutation.',
+  description: 'What a participant may do; each mutation says who may not.',
   values: {
     [Roles.OWNER]: { description: 'One for each conversation that has any: may do all.' },
     [Roles.ADMIN]: { description: 'May change the conversation and who takes part.' },

@@ -190,7 +190,7 @@ builder.mutationField('sendMessage', (t) =>
     type: SendMessagePayload,
     nullable: true,
     description:
-      "Sends a message: the viewer's, or the system's when a service acts for nobody. Answered once it is stored. NOT_FOUND for a conversation that one is not in, CONFLICT for a closed conversation or a key that was used with another message, FORBIDDEN to a user who takes no messages.",
+      "Sends a message: the viewer's, or the system's when a service acts for nobody. Answered once it is stored. NOT_FOUND for a conversation that one is not in and for a message to reply to that is not in it, CONFLICT for a closed conversation or a key that was used with another message, FORBIDDEN to a user who takes no messages.",
     args: { input: t.arg({ type: SendMessageInput, required: true, description: 'The message.' }) },
     resolve: (_root, { input }, ctx) => sendMessage(ctx, input),
   }),

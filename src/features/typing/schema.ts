@@ -29,7 +29,7 @@ builder.mutationField('setTyping', (t) =>
     type: SetTypingPayload,
     nullable: true,
     description:
-      'Tells the others that the viewer is typing. Never stored; ends by itself after 6 s and with the message. Say it again every few seconds. NOT_FOUND for a conversation that one is not in, FORBIDDEN where a message would be.',
+      'Tells the others that the viewer is typing. Never stored; ends by itself after 6 s and with the message. Say it again every few seconds. NOT_FOUND for a conversation that one is not in, CONFLICT for a closed one, FORBIDDEN to a user who takes no messages.',
     args: { input: t.arg({ type: SetTypingInput, required: true, description: 'Where, and whether.' }) },
     resolve: (_root, { input }, ctx) => setTyping(ctx, input),
   }),
