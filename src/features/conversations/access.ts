@@ -4,6 +4,8 @@ import type { ConversationKind, ParticipantRole } from '../../db/generated/enums
 import { NotFoundError } from '../../lib/errors.ts'
 import { requireUuid } from '../../lib/ids.ts'
 import type { JsonObject } from '../../lib/json.ts'
+import type { Page, PageArgs } from '../../lib/paging.ts'
+import type { MessageRow } from '../messages/message.ts'
 
 // Who may see a conversation is decided here and nowhere else: its participants, and a service. Every conversation that
 // leaves a service is a ConversationView, which can't be had without passing this check.
@@ -38,6 +40,12 @@ export interface ConversationView {
   isPinned: boolean | null
   isFavorited: boolean | null
   mutedUntil: Date | null
+  /** The newest message that the viewer may see, where it was read along; null if there is none. */
+  lastMessage?: MessageRow | null
+  /** The other one's name in a direct conversation without a title, where it was read along; null to a service. */
+  peerName?: string | null
+  /** A page of its messages, where one was read along, and the arguments that it is the page of. */
+  readAhead?: { args: PageArgs; page: Page<MessageRow> }
 }
 
 /** Columns of a ConversationView, for statements that name the conversation `c` and the viewer's participant row `p`. */
@@ -48,6 +56,15 @@ export const VIEW_COLUMNS = `c.id, c.kind, c.title, c.direct_key AS "directKey",
   c.updated_at AS "updatedAt", p.user_id AS "viewerId", p.role, p.last_read_seq AS "lastReadSeq",
   p.visible_from_seq AS "visibleFromSeq", p.joined_version AS "joinedVersion", p.archived_seq AS "archivedSeq", p.is_pinned AS "isPinned",
   p.is_favorited AS "isFavorited", p.muted_until AS "mutedUntil"`
+
+/**
+ * The conversations `c` of the rows `wanted`, each with the participant row `p` of its viewer, to be joined: those that
+ * `wanted.viewer` (null: a service) may see.
+ */
+export const VISIBLE_OF_WANTED = `
+       JOIN conversations c ON c.id = wanted.id AND c.deleted_at IS NULL
+       LEFT JOIN participants p ON p.conversation_id = c.id AND p.user_id = wanted.viewer AND p.left_at IS NULL
+      WHERE (wanted.viewer IS NULL OR p.user_id IS NOT NULL)`
 
 /**
  * The conversation `c` of the participant row `p`, to be joined: looked up for each such row, so that the cost grows with
@@ -94,10 +111,7 @@ export interface ViewKey {
 export async function loadViews(query: Query, keys: readonly ViewKey[]): Promise<(ConversationView | null)[]> {
   const rows = await query<{ key: number } & ConversationView>(
     `SELECT wanted.n::int - 1 AS key, ${VIEW_COLUMNS}
-       FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS wanted (id, viewer, n)
-       JOIN conversations c ON c.id = wanted.id AND c.deleted_at IS NULL
-       LEFT JOIN participants p ON p.conversation_id = c.id AND p.user_id = wanted.viewer AND p.left_at IS NULL
-      WHERE wanted.viewer IS NULL OR p.user_id IS NOT NULL`,
+       FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS wanted (id, viewer, n) ${VISIBLE_OF_WANTED}`,
     [keys.map(({ id }) => id), keys.map(({ viewer }) => viewer)],
   )
   const byKey = new Map(rows.map(({ key, ...view }) => [key, view]))

@@ -5,10 +5,13 @@ import { BadUserInputError } from '../../lib/errors.ts'
 import { requireUuid } from '../../lib/ids.ts'
 import { type Page, type PageArgs, pageOf, requirePage } from '../../lib/paging.ts'
 import { requireText } from '../../lib/text.ts'
+import { MESSAGE_JSON, type MessageJson, messageOfJson } from '../messages/message-json.ts'
 import { MAX_USERS } from '../users/service.ts'
-import { CONVERSATION_OF_PLACE, type ConversationView, VIEW_COLUMNS } from './access.ts'
+import { PROFILE_COLUMNS, type UserProfile } from '../users/user.ts'
+import { CONVERSATION_OF_PLACE, type ConversationView } from './access.ts'
 import { MAX_LABEL } from './details.ts'
 import { MAX_SUBJECT } from './opening.ts'
+import { VIEW_JSON, type ViewJson, viewOfJson } from './view-json.ts'
 
 export interface ConversationFilter {
   kinds?: readonly ConversationKind[] | null | undefined
@@ -46,9 +49,9 @@ export async function listConversations(
     filter.isUnread,
   ]
   const [statement, parameters] = viewer === null ? [LIST_OF_ALL, values] : [LIST_OF_VIEWER, [...values, ...ofViewer]]
-  const rows = await ctx.db.query<{ snapshot: string } & ConversationView>(statement, parameters)
-  const views = rows.filter((row) => row.id !== null)
-  return { ...pageOf<ConversationView>(views, request), cursor: inboxCursor(ctx.db.epoch, rows[0]!.snapshot) }
+  const [page] = await ctx.db.query<{ snapshot: string; rows: Listed[] }>(statement, parameters)
+  const { rows, snapshot } = page!
+  return { ...pageOf(rows.map(viewOf), request), cursor: inboxCursor(ctx.db.epoch, snapshot) }
 }
 
 /** The filter as the statement takes it: null where nothing is asked. */
@@ -77,13 +80,42 @@ function requireList(list: readonly string[] | null | undefined, field: string) 
   if (new Set(list).size < list.length) throw new BadUserInputError(`${field} has the same twice.`, field)
 }
 
-// The snapshot comes from the statement that reads the page, so it sees exactly what the page saw; the left join keeps
-// it when the page is empty. A condition whose parameter is null lets all pass.
+/** The conversation of a row of the list. */
+function viewOf([values, peerName, newest]: Listed): ConversationView {
+  const view = viewOfJson(values)
+  view.peerName = peerName
+  view.lastMessage = newest && messageOfJson(view.id, ...newest)
+  return view
+}
+
+type Listed = [
+  view: ViewJson,
+  peerName: string | null,
+  newest: [message: MessageJson, sender: UserProfile | null] | null,
+]
+
+/** The other one's name in a direct conversation without a title of its own; null to a service. */
+const PEER_NAME = `CASE WHEN c.kind = 'DIRECT' AND c.title IS NULL AND p.user_id IS NOT NULL THEN (
+  SELECT peer.display_name FROM users peer
+   WHERE peer.id = replace(replace(c.direct_key, p.user_id::text, ''), '-', '')::uuid) END`
+
+/**
+ * A row of the list with its newest message and who sent that, all in one JSON text: a page of 50 takes 250 µs of the
+ * server's CPU so, and 650 as rows of pg from a statement for each of the three.
+ */
+const LISTED = `json_build_array(${VIEW_JSON}, ${PEER_NAME}, (
+  SELECT json_build_array(${MESSAGE_JSON}, (
+           SELECT row_to_json(sender) FROM (SELECT ${PROFILE_COLUMNS} FROM users u WHERE u.id = m.sender_id) AS sender))
+    FROM messages m
+   WHERE m.conversation_id = c.id AND m.seq = c.last_seq AND m.seq >= coalesce(p.visible_from_seq, 1)))`
+
+// The snapshot comes from the statement that reads the page, so it sees exactly what the page saw. A condition whose
+// parameter is null lets all pass.
 const list = (from: string, pinned: string, conditions: string) => `
-  SELECT pg_current_snapshot()::text AS snapshot, page.*
-    FROM (VALUES (1)) AS one
-    LEFT JOIN LATERAL (
-      SELECT ${VIEW_COLUMNS} FROM ${from}
+  SELECT pg_current_snapshot()::text AS snapshot,
+         coalesce(json_agg(page.listed ORDER BY page.is_pinned DESC, page.activity_at DESC, page.id DESC), '[]') AS rows
+    FROM (
+      SELECT ${LISTED} AS listed, ${pinned} AS is_pinned, c.activity_at, c.id FROM ${from}
        WHERE (${pinned}, c.activity_at, c.id) < ($1::boolean, $2::timestamptz, $3::uuid)
          AND c.deleted_at IS NULL
          AND ($5::conversation_kind[] IS NULL OR c.kind = ANY($5))
@@ -94,8 +126,7 @@ const list = (from: string, pinned: string, conditions: string) => `
                 WHERE NOT EXISTS (SELECT FROM participants o WHERE o.conversation_id = c.id
                                      AND o.user_id = wanted.user_id AND o.left_at IS NULL)))
          ${conditions}
-       ORDER BY ${pinned} DESC, c.activity_at DESC, c.id DESC LIMIT $4) AS page ON true
-   ORDER BY coalesce(page."isPinned", false) DESC, page."activityAt" DESC, page.id DESC`
+       ORDER BY ${pinned} DESC, c.activity_at DESC, c.id DESC LIMIT $4) AS page`
 
 const LIST_OF_VIEWER = list(
   `participants p CROSS JOIN ${CONVERSATION_OF_PLACE}`,

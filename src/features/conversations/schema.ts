@@ -1,11 +1,15 @@
 import { type RequestContext, viewerId } from '../../context.ts'
 import { ConversationKind as Kinds } from '../../db/generated/enums.ts'
 import { conversationCursor } from '../../lib/cursors.ts'
+import { BadUserInputError } from '../../lib/errors.ts'
 import { requireUuid } from '../../lib/ids.ts'
+import type { PageArgs } from '../../lib/paging.ts'
 import { builder } from '../../schema/builder.ts'
+import { argumentsAhead } from '../../schema/look-ahead.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import { messagePages } from '../messages/pages.ts'
+import { readAhead } from '../messages/read-ahead.ts'
 import { Message, MessageConnection, messageRowCursor } from '../messages/schema.ts'
 import { readUpTo } from '../reads/read-up-to-schema.ts'
 import { User } from '../users/schema.ts'
@@ -44,10 +48,16 @@ Conversation.implement({
       nullable: true,
       description:
         "DIRECT: the other participant's display name, to each viewer, unless it was given a title; null to a service.",
-      resolve: async (view, _args, ctx) => {
+      resolve: (view, _args, ctx) => {
         if (view.kind !== 'DIRECT' || view.title !== null) return view.title
+        if (view.peerName !== undefined) return view.peerName
         const peer = directPeerId(view)
-        return peer && (await User.getDataloader(ctx).load(peer)).displayName
+        return (
+          peer &&
+          User.getDataloader(ctx)
+            .load(peer)
+            .then((user) => user.displayName)
+        )
       },
     }),
     subjectId: t.exposeString('subjectId', {
@@ -91,7 +101,10 @@ Conversation.implement({
       type: Message,
       nullable: true,
       description: 'The newest message that the viewer may see.',
-      resolve: (view) => (view.lastSeq >= visibleFrom(view) ? `${view.id}:${view.lastSeq}` : null),
+      resolve: (view) => {
+        if (view.lastMessage !== undefined) return view.lastMessage
+        return view.lastSeq >= visibleFrom(view) ? `${view.id}:${view.lastSeq}` : null
+      },
     }),
     participants: t.loadable({
       type: ParticipantConnection,
@@ -167,7 +180,11 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'A conversation by its id; null where it is absent or not to be seen.',
     args: { id: t.arg.id({ required: true, description: 'The id of a Conversation.' }) },
-    resolve: (_root, { id }) => requireUuid('Conversation', id, 'id'),
+    resolve: (_root, args, ctx, info) => {
+      const id = requireUuid('Conversation', args.id, 'id')
+      const page = argumentsAhead<PageArgs>(info, 'messages')
+      return page ? withPage(ctx, id, page) : id
+    },
   }),
   conversations: t.field({
     type: ConversationConnection,
@@ -188,6 +205,21 @@ builder.queryFields((t) => ({
     },
   }),
 }))
+
+/** The conversation together with the page of its messages that is asked for below it. */
+async function withPage(ctx: RequestContext, id: string, args: PageArgs): Promise<ConversationView | string | null> {
+  try {
+    const read = await readAhead(ctx, id, args)
+    if (!read) return null
+    Conversation.getDataloader(ctx).prime(id, read.view)
+    for (const sender of read.senders) User.getDataloader(ctx).prime(sender.id, sender)
+    return read.view
+  } catch (error) {
+    // Arguments that are refused are left to `messages`, which says so in its own place.
+    if (error instanceof BadUserInputError) return id
+    throw error
+  }
+}
 
 /** The conversation that something hangs on. @throws NotFoundError where access ended since that was read. */
 export async function conversationOf(

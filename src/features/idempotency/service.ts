@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { RequestContext } from '../../context.ts'
 import type { Query } from '../../db/client.ts'
 import { ConflictError } from '../../lib/errors.ts'
@@ -14,7 +14,7 @@ export function requireIdempotencyKey(key: string | null | undefined): string | 
 
 /** A digest by which a retry is told from another request under the same key. */
 export function fingerprint(request: unknown): Buffer {
-  return createHash('sha256').update(canonicalJson(request)).digest()
+  return hash('sha256', canonicalJson(request), 'buffer')
 }
 
 /**

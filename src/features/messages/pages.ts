@@ -1,21 +1,24 @@
 import { type RequestContext, viewerId } from '../../context.ts'
 import { parseMessageCursor } from '../../lib/cursors.ts'
 import { groupBy } from '../../lib/group.ts'
-import { type Page, type PageArgs, requirePage } from '../../lib/paging.ts'
+import { type Page, type PageArgs, type PageRequest, requirePage } from '../../lib/paging.ts'
 import { type ConversationView, visibleFrom, visibleMessage } from '../conversations/access.ts'
 import { MESSAGE_COLUMNS, type MessageRow } from './message.ts'
 import { addSenders } from './senders.ts'
 
 /**
- * The same page of the messages of several conversations, oldest first, in one statement. As seqs have no gap a page is
- * a range of them, and costs the same at any depth.
+ * The same page of the messages of several conversations, oldest first, in one statement; none where they came with
+ * their conversations. As seqs have no gap a page is a range of them, and costs the same at any depth.
  */
 export async function messagePages(
   ctx: RequestContext,
   views: readonly ConversationView[],
   args: PageArgs,
 ): Promise<Page<MessageRow>[]> {
-  const ranges = views.map((view) => seqRange(view, args))
+  const ahead = views.flatMap(({ readAhead }) => (readAhead && isSame(readAhead.args, args) ? readAhead.page : []))
+  if (ahead.length === views.length) return ahead
+  const bounds = views.map((view) => requireBounds(view.id, args))
+  const ranges = views.map((view, index) => seqRange(view, bounds[index]!))
   const rows = await ctx.db.query<MessageRow>(
     `SELECT ${MESSAGE_COLUMNS}
        FROM unnest($1::uuid[], $2::int[], $3::int[]) AS wanted (conversation_id, low, high)
@@ -25,22 +28,38 @@ export async function messagePages(
   )
   await addSenders(ctx.db.query, rows)
   const byConversation = groupBy(rows, (row) => row.conversationId)
-  return views.map((view, index) => {
-    const { low, high } = ranges[index]!
-    return {
-      rows: byConversation.get(view.id) ?? [],
-      hasNextPage: high < view.lastSeq,
-      hasPreviousPage: low > visibleFrom(view),
-    }
-  })
+  return views.map((view, index) => pageOfView(view, bounds[index]!, byConversation.get(view.id) ?? []))
+}
+
+function isSame(one: PageArgs, other: PageArgs): boolean {
+  return (['first', 'after', 'last', 'before'] as const).every((name) => (one[name] ?? null) === (other[name] ?? null))
+}
+
+/** What a page is asked to hold: `limit` seqs of those from low to high, both included, from either end. */
+export type Bounds = Pick<PageRequest, 'limit' | 'from'> & { low: number; high: number }
+
+/** @throws BadUserInputError. */
+export function requireBounds(conversationId: string, args: PageArgs): Bounds {
+  const { limit, from, after, before } = requirePage(args, 'end')
+  const low = after === undefined ? 1 : parseMessageCursor(after, conversationId, 'after') + 1
+  const high = before === undefined ? MAX_SEQ : parseMessageCursor(before, conversationId, 'before') - 1
+  return { limit, from, low, high }
+}
+
+/** PostgreSQL's largest integer. */
+const MAX_SEQ = 2 ** 31 - 1
+
+/** The page of these rows, which are all that it holds. */
+export function pageOfView(view: ConversationView, bounds: Bounds, rows: MessageRow[]): Page<MessageRow> {
+  const { low, high } = seqRange(view, bounds)
+  return { rows, hasNextPage: high < view.lastSeq, hasPreviousPage: low > visibleFrom(view) }
 }
 
 /** The seqs of a page, both ends included; empty where low > high. */
-function seqRange(view: ConversationView, args: PageArgs): { low: number; high: number } {
-  const { limit, from, after, before } = requirePage(args, 'end')
-  const seqOf = (cursor: string, field: string) => parseMessageCursor(cursor, view.id, field)
-  const low = Math.max(visibleFrom(view), after === undefined ? 1 : seqOf(after, 'after') + 1)
-  const high = Math.min(view.lastSeq, before === undefined ? view.lastSeq : seqOf(before, 'before') - 1)
+function seqRange(view: ConversationView, bounds: Bounds): { low: number; high: number } {
+  const { limit, from } = bounds
+  const low = Math.max(visibleFrom(view), bounds.low)
+  const high = Math.min(view.lastSeq, bounds.high)
   return from === 'start'
     ? { low, high: Math.min(high, low + limit - 1) }
     : { low: Math.max(low, high - limit + 1), high }

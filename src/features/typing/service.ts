@@ -37,16 +37,23 @@ export async function setTyping(
   const now = ctx.clock.now()
   const expiresAt = input.isTyping ? new Date(now + TYPING_MS) : null
   const started = ctx.typingStarts.get(typist)
-  if (expiresAt) ctx.connection?.typingIn.add(id)
-  else ctx.connection?.typingIn.delete(id)
+  noteTyping(ctx.connection, id, input.isTyping)
   if (expiresAt && started !== undefined && now - started < PASS_ON_MS) return { expiresAt }
   if (expiresAt) ctx.typingStarts.set(typist, now)
   announce(ctx, { type: 'typing', key: id, user: profileOf(user), expiresAt: expiresAt?.toISOString() ?? null })
   return { expiresAt }
 }
 
+function noteTyping(connection: Connection | undefined, id: string, isTyping: boolean) {
+  if (!connection) return
+  if (!isTyping) return void connection.typingIn?.delete(id)
+  connection.typingIn ??= new Set()
+  connection.typingIn.add(id)
+}
+
 /** Ends what a viewer began to type on a connection, which is gone. */
 export function endTyping(app: AppContext, viewer: Viewer, { typingIn }: Connection): void {
   if (viewer.kind !== 'user') return
-  for (const id of typingIn) announce(app, { type: 'typing', key: id, user: profileOf(viewer.user), expiresAt: null })
+  for (const id of typingIn ?? [])
+    announce(app, { type: 'typing', key: id, user: profileOf(viewer.user), expiresAt: null })
 }

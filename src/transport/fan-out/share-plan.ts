@@ -16,7 +16,7 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql'
-import { fragmentsOf, isAbout } from '../fragments.ts'
+import { fragmentsOf, isAbout } from '../../schema/selections.ts'
 
 // What of a subscription's results can be shared by its subscribers: read once off its document, before any event.
 

@@ -1,5 +1,5 @@
 import { type DocumentNode, type FieldNode, Kind, type OperationDefinitionNode, type SelectionSetNode } from 'graphql'
-import { fragmentsOf } from '../fragments.ts'
+import { fragmentsOf } from '../../schema/selections.ts'
 
 // How many fields a valid operation has, whatever its variables are.
 

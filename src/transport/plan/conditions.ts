@@ -4,8 +4,6 @@ import {
   type GraphQLDirective,
   GraphQLIncludeDirective,
   GraphQLSkipDirective,
-  getDirectiveValues,
-  type SelectionNode,
   TypeNameMetaFieldDef,
   visit,
 } from 'graphql'
@@ -33,13 +31,6 @@ export function conditionsOf(document: DocumentNode): string[] | null {
 }
 
 const CONDITIONS: readonly GraphQLDirective[] = [GraphQLSkipDirective, GraphQLIncludeDirective]
-
-export function isIncluded(node: SelectionNode, variableValues: Record<string, unknown>): boolean {
-  if (!node.directives?.length) return true
-  const skip = getDirectiveValues(GraphQLSkipDirective, node, variableValues)
-  if (skip?.if === true) return false
-  return getDirectiveValues(GraphQLIncludeDirective, node, variableValues)?.if !== false
-}
 
 /** The key that a field's value has in the response. */
 export const keyOf = ({ alias, name }: FieldNode) => (alias ?? name).value

@@ -16,9 +16,9 @@ import {
   type SelectionSetNode,
   TypeNameMetaFieldDef,
 } from 'graphql'
-import { fragmentsOf, isAbout } from '../fragments.ts'
+import { fragmentsOf, isAbout, isIncluded } from '../../schema/selections.ts'
 import { completeAbstract, completeAny, completeLeaf, completeList, completeObject } from './complete.ts'
-import { conditionsOf, isIncluded, keyOf } from './conditions.ts'
+import { conditionsOf, keyOf } from './conditions.ts'
 import type { Complete, PlannedField, Selection } from './info.ts'
 
 // Makes the plan of an operation: for each object which fields are asked of it, merged as graphql-js merges them, and

@@ -1,11 +1,15 @@
 import {
   type DocumentNode,
   type FragmentDefinitionNode,
+  GraphQLIncludeDirective,
   type GraphQLObjectType,
   type GraphQLSchema,
+  GraphQLSkipDirective,
+  getDirectiveValues,
   type InlineFragmentNode,
   isAbstractType,
   Kind,
+  type SelectionNode,
 } from 'graphql'
 
 // What all need who walk through the selections of a valid document by themselves.
@@ -27,4 +31,12 @@ export function isAbout(
 ): boolean {
   const condition = typeCondition && schema.getType(typeCondition.name.value)
   return !condition || condition === type || (isAbstractType(condition) && schema.isSubType(condition, type))
+}
+
+/** Whether a selection is asked for, as far as its own @skip and @include say. */
+export function isIncluded(node: SelectionNode, variableValues: Record<string, unknown>): boolean {
+  if (!node.directives?.length) return true
+  const skip = getDirectiveValues(GraphQLSkipDirective, node, variableValues)
+  if (skip?.if === true) return false
+  return getDirectiveValues(GraphQLIncludeDirective, node, variableValues)?.if !== false
 }
