@@ -45,7 +45,7 @@ export interface RequestContext extends AppContext {
 /** A connection that outlives its requests. */
 export interface Connection {
   /** Where the viewer is shown as typing, by internal id, because of what it said on this connection. */
-  typingIn: Set<string>
+  typingIn: Set<string> | null
 }
 
 /** The user's id, or null to a service, which sees all. */

@@ -11,8 +11,10 @@ export interface ContactChange {
 export async function contactChanges(ctx: RequestContext): Promise<LiveStream<ContactChange>> {
   const viewer = requireUser(ctx)
   const queue = createQueue<ContactChange>({ onClose: () => ctx.live.unfollowUser(viewer.id, onUser) })
-  const onUser: UserSubscriber = (event) => {
-    if (event.type === 'contact') queue.push({ contactId: event.contactId })
+  const onUser: UserSubscriber = {
+    receive(event) {
+      if (event.type === 'contact') queue.push({ contactId: event.contactId })
+    },
   }
   try {
     await ctx.live.followUser(viewer.id, onUser)

@@ -63,13 +63,13 @@ function place({ conversationId, at, epoch }: Standing): { conversationId: strin
 }
 
 const happeningOf = oncePerEvent<Exclude<FeedEvent, { type: 'typing' | 'ended' }>, ConversationHappening>(
-  (event, standing) => ({ ...event, ...place(standing) }),
+  (event, standing) => Object.assign({}, event, place(standing)),
 )
 
 /** A stream of one item. */
 function only<Item>(item: Item): LiveStream<Item> {
-  const { push, end, stream } = createQueue<Item>({ onClose: () => {} })
-  push(item)
-  end()
-  return stream
+  const queue = createQueue<Item>({ onClose: () => {} })
+  queue.push(item)
+  queue.end()
+  return queue.stream
 }

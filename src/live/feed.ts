@@ -15,7 +15,9 @@ export type FeedEvent =
   | ({ type: 'read' } & Receipt)
   | { type: 'typing'; user: UserProfile; expiresAt: Date | null }
 
-export type FeedSubscriber = (conversationId: string, event: FeedEvent) => void
+export interface FeedSubscriber {
+  receive(event: FeedEvent, conversationId: string): void
+}
 
 /**
  * What happens in one conversation, for its subscribers on this node: each durable change once and in order, whatever the
@@ -42,13 +44,17 @@ export interface FeedDeps {
   log: Logger
   clock: Clock
   faults: Faults
+  /** Calls back at the end of this turn of the event loop. */
+  soon: (callback: () => void) => void
 }
 
 const RETRY_MS = 1_000
 
 export function createFeed(conversationId: string, deps: FeedDeps): Feed {
-  const { readChanges, readReceipts, log, clock, faults } = deps
+  const { readChanges, readReceipts, log, clock, faults, soon } = deps
   const subscribers = new Set<FeedSubscriber>()
+  /** What is to be told at the end of this turn. */
+  let untold: FeedEvent[] = []
   /** How far has been passed on; null until the first head is known. */
   let at: Position | null = null
   /** What came beyond the next version, by its first version; null where the table has to be read. */
@@ -61,7 +67,19 @@ export function createFeed(conversationId: string, deps: FeedDeps): Feed {
   let closed = false
 
   function tell(event: FeedEvent) {
-    for (const subscriber of subscribers) subscriber(conversationId, event)
+    if (untold.push(event) === 1) soon(tellAll)
+  }
+
+  function tellAll() {
+    const events = untold
+    untold = []
+    for (const subscriber of subscribers) {
+      try {
+        for (const event of events) subscriber.receive(event, conversationId)
+      } catch (err) {
+        log.error({ err, conversationId }, 'a subscriber could not take an event')
+      }
+    }
   }
 
   async function endStays(ended: Ended) {
@@ -103,7 +121,8 @@ export function createFeed(conversationId: string, deps: FeedDeps): Feed {
     if (ended.length > 0) void endStays(ended)
     for (const { version, change } of changes) {
       at = { version, seq: change.type === 'message' ? Math.max(at!.seq, change.message.seq) : at!.seq }
-      pass({ ...change, position: at })
+      // Not by a spread: V8 gives each of its results a hidden class of its own, and compiles what meets them anew.
+      pass(Object.assign({ position: at }, change))
     }
   }
 
@@ -211,7 +230,7 @@ export function createFeed(conversationId: string, deps: FeedDeps): Feed {
       if (position.version > at.version && !ahead.has(position.version)) ahead.set(position.version, null)
       drain()
     },
-    hasPassed: (version) => at !== null && at.version >= version,
+    hasPassed: (version) => at !== null && at.version >= version && untold.length === 0,
     receipts: async () => newestOf([...(await loadReceipts()).values()]),
     compareReceipts,
     close() {

@@ -4,6 +4,7 @@ import type { Db } from '../db/client.ts'
 import { readNewPlaces } from '../features/conversations/places.ts'
 import type { Receipt } from '../features/reads/receipts.ts'
 import type { Clock } from '../lib/clock.ts'
+import { tellSoon } from '../lib/end-of-turn.ts'
 import { UnavailableError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Faults } from './faults.ts'
@@ -11,7 +12,9 @@ import { createFeed, type Feed, type FeedSubscriber } from './feed.ts'
 import { createReads, type Head, type Reads } from './reads.ts'
 import { createTopics } from './topics.ts'
 
-export type UserSubscriber = (event: UserEvent) => void
+export interface UserSubscriber {
+  receive(event: UserEvent): void
+}
 
 /** What a comparison with the table has seen. */
 export interface Comparison {
@@ -80,7 +83,7 @@ export function createHub({ bus, db, shards, log, clock, faults = {} }: HubDeps)
   let confirmed: Comparison | null = null
 
   function tellUser(event: UserEvent) {
-    for (const subscriber of users.get(event.key) ?? []) subscriber(event)
+    for (const subscriber of users.get(event.key) ?? []) subscriber.receive(event)
   }
 
   function subscribe(topic: Topic): Promise<() => Promise<void>> {
@@ -168,7 +171,7 @@ export function createHub({ bus, db, shards, log, clock, faults = {} }: HubDeps)
   function feedOf(id: string): Feed {
     let feed = feeds.get(id)
     if (!feed) {
-      feed = createFeed(id, { ...reads, log, clock, faults })
+      feed = createFeed(id, { ...reads, log, clock, faults, soon: tellSoon })
       feeds.set(id, feed)
     }
     return feed

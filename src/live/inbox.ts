@@ -51,13 +51,15 @@ export function followInbox(ctx: RequestContext, to: InboxTo): Inbox {
   let early: Set<string> | null = new Set()
   let left = false
 
-  const onFeed: FeedSubscriber = (id, event) => followed.get(id)?.reader.receive(event)
-  const onUser: UserSubscriber = (event) => {
-    if (event.type !== 'inbox') return
-    if (event.change === 'JOINED') {
-      if (early) early.add(event.conversationId)
-      else void join(event.conversationId)
-    } else to.changed?.(event.conversationId, event.change)
+  const onFeed: FeedSubscriber = { receive: (event, id) => followed.get(id)?.reader.receive(event) }
+  const onUser: UserSubscriber = {
+    receive(event) {
+      if (event.type !== 'inbox') return
+      if (event.change === 'JOINED') {
+        if (early) early.add(event.conversationId)
+        else void join(event.conversationId)
+      } else to.changed?.(event.conversationId, event.change)
+    },
   }
 
   /** Makes a reader, which holds what comes until it is started. */

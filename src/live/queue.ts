@@ -50,101 +50,127 @@ export type Overflow = 'fail' | 'drop'
 const LIMIT = 1_000
 
 export function createQueue<Item>(options: QueueOptions): Queue<Item> {
-  const { onClose, readMissed, limit = LIMIT, overflow = 'fail' } = options
-  let waiting: Item[] = []
-  /** How many of those were missed, and read in pages: they are bounded by the page. */
-  let missed = 0
-  let readPage = readMissed
-  /** Whether a page is being pushed, which is bounded by itself. */
-  let isReplaying = false
-  let isOpen = true
-  let failure: unknown
-  let sink: Sink<Item> | null = null
-  let reader: ReaderSink<Item> | null = null
+  return new LiveQueue(options)
+}
 
-  function close() {
-    if (!isOpen) return
-    isOpen = false
-    onClose()
+/** A class, so that each of thousands is one object and no closures: to go to them is what a delivery spends its time on. */
+class LiveQueue<Item> implements Queue<Item>, LiveStream<Item> {
+  private readonly options: QueueOptions
+  private waiting: Item[] | null = null
+  /** How many of those were missed, and read in pages: they are bounded by the page. */
+  private missed = 0
+  /** Whether there may be pages to read. */
+  private mayMiss: boolean
+  /** Whether a page is being pushed, which is bounded by itself. */
+  private isReplaying = false
+  private isOpen = true
+  private failure: unknown = undefined
+  private sink: Sink<Item> | null = null
+  private reader: ReaderSink<Item> | null = null
+
+  constructor(options: QueueOptions) {
+    this.options = options
+    this.mayMiss = options.readMissed !== undefined
   }
 
-  function breakOff(error: unknown) {
-    waiting = []
-    failure = error
-    close()
-    finish()
+  get stream(): LiveStream<Item> {
+    return this
+  }
+
+  push(item: Item) {
+    if (!this.isOpen) return
+    if (this.waiting === null && !this.isReplaying && this.sink?.isReady()) return this.sink.take(item)
+    this.add(item)
+  }
+
+  private add(item: Item) {
+    const { limit = LIMIT, overflow = 'fail' } = this.options
+    this.waiting ??= []
+    if (this.waiting.length - this.missed < limit || this.isReplaying) return void this.waiting.push(item)
+    if (overflow === 'fail')
+      return this.breakOff(new UnavailableError('This subscription was read too slowly. Subscribe again.'))
+    this.waiting.shift()
+    this.waiting.push(item)
+  }
+
+  end() {
+    this.close()
+    this.wake()
+  }
+
+  private close() {
+    if (!this.isOpen) return
+    this.isOpen = false
+    this.options.onClose()
+  }
+
+  private breakOff(error: unknown) {
+    this.waiting = null
+    this.failure = error
+    this.close()
+    this.finish()
   }
 
   /** Tells the sink of the end, once. */
-  function finish() {
-    const to = sink
-    sink = null
-    to?.end(failure)
+  private finish() {
+    const to = this.sink
+    this.sink = null
+    to?.end(this.failure)
+  }
+
+  flowTo(sink: Sink<Item>) {
+    this.sink = sink
+    if (this.failure) this.finish()
+    else this.wake()
   }
 
   /** Hands over what waits, then what is still to be read, as long as the sink takes it. */
-  function pump() {
-    while (sink?.isReady() && !isReplaying) {
-      if (waiting.length > 0) {
-        if (missed > 0) missed--
-        sink.take(waiting.shift()!)
-      } else if (!isOpen) finish()
-      else if (readPage) void replay(readPage)
+  wake() {
+    while (this.sink?.isReady() && !this.isReplaying) {
+      if (this.waiting) this.sink.take(this.nextWaiting(this.waiting))
+      else if (!this.isOpen) this.finish()
+      else if (this.mayMiss) void this.replay()
       else return
     }
   }
 
-  async function replay(read: () => Promise<boolean>) {
-    isReplaying = true
-    try {
-      if (!(await read())) readPage = undefined
-    } catch (error) {
-      return breakOff(error)
-    } finally {
-      isReplaying = false
-      missed = waiting.length
-    }
-    pump()
+  private nextWaiting(waiting: Item[]): Item {
+    if (this.missed > 0) this.missed--
+    const item = waiting.shift()!
+    if (waiting.length === 0) this.waiting = null
+    return item
   }
 
-  return {
-    push(item) {
-      if (!isOpen) return
-      if (waiting.length === 0 && !isReplaying && sink?.isReady()) return sink.take(item)
-      if (waiting.length - missed < limit || isReplaying) return void waiting.push(item)
-      if (overflow === 'fail')
-        return breakOff(new UnavailableError('This subscription was read too slowly. Subscribe again.'))
-      waiting.shift()
-      waiting.push(item)
-    },
-    end() {
-      close()
-      pump()
-    },
-    stream: {
-      [Symbol.asyncIterator]() {
-        return this
-      },
-      flowTo(to) {
-        sink = to
-        if (failure) finish()
-        else pump()
-      },
-      wake: pump,
-      async next() {
-        if (!reader) {
-          reader = createReaderSink()
-          this.flowTo(reader)
-        }
-        return reader.next(pump)
-      },
-      async return() {
-        waiting = []
-        close()
-        finish()
-        return DONE
-      },
-    },
+  private async replay() {
+    this.isReplaying = true
+    try {
+      if (!(await this.options.readMissed?.())) this.mayMiss = false
+    } catch (error) {
+      return this.breakOff(error)
+    } finally {
+      this.isReplaying = false
+      this.missed = this.waiting?.length ?? 0
+    }
+    this.wake()
+  }
+
+  [Symbol.asyncIterator]() {
+    return this
+  }
+
+  async next(): Promise<IteratorResult<Item>> {
+    if (!this.reader) {
+      this.reader = createReaderSink()
+      this.flowTo(this.reader)
+    }
+    return this.reader.next(() => this.wake())
+  }
+
+  async return(): Promise<IteratorResult<Item>> {
+    this.waiting = null
+    this.close()
+    this.finish()
+    return DONE
   }
 }
 

@@ -43,93 +43,123 @@ export interface ReaderTo {
 /** What may be held; beyond it the table is read once more. */
 const MAX_HELD = 1_000
 
-export function createReader({ readChanges, pass, end, faults }: ReaderTo): Reader {
-  let place: Place | null = null
-  let at: Position = { version: 0, seq: 0 }
-  let held: FeedEvent[] = []
-  let overflown = false
-  let state: 'holding' | 'live' | 'over' = 'holding'
+export function createReader(to: ReaderTo): Reader {
+  return new PlacedReader(to)
+}
 
-  function receive(event: FeedEvent) {
-    if (place && event.type === 'ended') return heed(event.ended)
-    if (state === 'live') return take(event)
-    if (state === 'over') return
-    if (held.length < MAX_HELD) return void held.push(event)
+const NOTHING: FeedEvent[] = []
+
+/** A class, so that each of thousands is one object and no closures. */
+class PlacedReader implements Reader {
+  private readonly to: ReaderTo
+  private place: Place | null = null
+  // Two numbers and no position: to keep a new object in an old one costs more than the rest of taking an event.
+  private version = 0
+  private seq = 0
+  private held = NOTHING
+  private overflown = false
+  private state: 'holding' | 'live' | 'over' = 'holding'
+
+  constructor(to: ReaderTo) {
+    this.to = to
+  }
+
+  receive(event: FeedEvent) {
+    if (this.place && event.type === 'ended') return this.heed(event.ended)
+    if (this.state === 'live') return this.take(event)
+    if (this.state === 'over') return
+    if (this.held === NOTHING) this.held = []
+    if (this.held.length < MAX_HELD) return void this.held.push(event)
     // What is durable is read again; of the receipts, the newest of each is all that matters.
-    held = newestReceipts([...held, event])
-    overflown = true
+    this.held = newestReceipts([...this.held, event])
+    this.overflown = true
   }
 
-  function heed(ended: Ended) {
-    const { userId, since } = place!
+  private heed(ended: Ended) {
+    const { userId, since } = this.place!
     const isOver = ended === 'ALL' || ended.some((each) => each.userId === userId && each.version > since)
-    if (!isOver || state === 'over' || faults.endAccess === false) return
-    state = 'over'
-    held = []
-    end()
+    if (!isOver || this.state === 'over' || this.to.faults.endAccess === false) return
+    this.state = 'over'
+    this.held = NOTHING
+    this.to.end()
   }
 
-  function take(event: FeedEvent) {
-    if (state === 'over') return
-    if ('position' in event) takeChange(event)
-    else if (event.type === 'ended') heed(event.ended)
-    else pass(event)
+  private take(event: FeedEvent) {
+    if (this.state === 'over') return
+    if (isChange(event)) this.takeChange(event)
+    else if (event.type === 'ended') this.heed(event.ended)
+    else this.to.pass(event)
   }
 
-  function takeChange(change: Change) {
+  private takeChange(change: Change) {
     const { position } = change
-    const isNew = change.type === 'message' ? position.seq > at.seq : position.version > at.version
-    if (!isNew) return takeKnown(change)
-    at = further(at, position)
-    passVisible(change)
+    const isNew = change.type === 'message' ? position.seq > this.seq : position.version > this.version
+    if (!isNew) return this.takeKnown(change)
+    this.advance(position)
+    this.passVisible(change)
   }
 
-  function takeKnown(change: Change) {
+  private takeKnown(change: Change) {
     // New to a feed that was behind, with an edit that was not known here yet.
-    if (change.type === 'message' && change.message.version > at.version && isEdited(change.message)) {
-      return passVisible({ ...change, type: 'message-changed', position: at })
+    if (change.type === 'message' && change.message.version > this.version && isEdited(change.message)) {
+      return this.passVisible({ ...change, type: 'message-changed', position: this.position() })
     }
-    if (faults.dropRepeats === false) {
-      at = further(at, change.position)
-      passVisible(change)
+    if (this.to.faults.dropRepeats === false) {
+      this.advance(change.position)
+      this.passVisible(change)
     }
   }
 
-  function passVisible(change: Change) {
-    if (!('message' in change) || change.message.seq >= place!.from) pass(change)
+  private advance({ version, seq }: Position) {
+    if (version > this.version) this.version = version
+    if (seq > this.seq) this.seq = seq
   }
 
-  function goLive() {
+  private passVisible(change: Change) {
+    if (!('message' in change) || change.message.seq >= this.place!.from) this.to.pass(change)
+  }
+
+  goLive() {
     // What was dropped has to be read.
-    if (overflown || state === 'over') return
-    state = 'live'
-    const waiting = held
-    held = []
-    waiting.forEach(take)
+    if (this.overflown || this.state === 'over') return
+    this.state = 'live'
+    const waiting = this.held
+    this.held = NOTHING
+    for (const event of waiting) this.take(event)
   }
 
-  return {
-    receive,
-    start(given, position) {
-      place = given
-      at = position
-      for (const event of held) if (event.type === 'ended') heed(event.ended)
-    },
-    async readMissed() {
-      if (state !== 'holding') return false
-      overflown = false
-      const { changes, ended, to, more } = await readChanges(at)
-      heed(ended)
-      changes.forEach(take)
-      at = further(at, to)
-      if (!more) goLive()
-      return state === 'holding'
-    },
-    goLive,
-    isLive: () => state === 'live',
-    position: () => at,
+  start(place: Place, { version, seq }: Position) {
+    this.place = place
+    this.version = version
+    this.seq = seq
+    for (const event of this.held) if (event.type === 'ended') this.heed(event.ended)
+  }
+
+  async readMissed(): Promise<boolean> {
+    if (this.state !== 'holding') return false
+    this.overflown = false
+    const { changes, ended, to, more } = await this.to.readChanges(this.position())
+    this.heed(ended)
+    for (const change of changes) this.take(change)
+    this.advance(to)
+    if (!more) this.goLive()
+    return this.isHolding()
+  }
+
+  private isHolding() {
+    return this.state === 'holding'
+  }
+
+  isLive() {
+    return this.state === 'live'
+  }
+
+  position(): Position {
+    return { version: this.version, seq: this.seq }
   }
 }
+
+const isChange = (event: FeedEvent): event is Change => 'position' in event
 
 function newestReceipts(events: readonly FeedEvent[]): FeedEvent[] {
   const receipts = events.filter((event) => event.type === 'read')
@@ -140,9 +170,3 @@ function newestReceipts(events: readonly FeedEvent[]): FeedEvent[] {
 }
 
 const isEdited = ({ editedAt, deletedAt }: MessageRow) => editedAt !== null || deletedAt !== null
-
-function further(one: Position, other: Position): Position {
-  // Which is how it is but while something is resumed.
-  if (other.version >= one.version && other.seq >= one.seq) return other
-  return { version: Math.max(one.version, other.version), seq: Math.max(one.seq, other.seq) }
-}

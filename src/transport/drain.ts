@@ -1,10 +1,16 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
+export interface Leaver {
+  leave(): void
+}
+
 /** The end of a server as its clients see it: connections that last are told one by one to go elsewhere. */
 export interface Drain {
   isUnderWay(): boolean
-  /** Calls `leave` once, at a moment of the drain. Gives back how a connection that ended before is taken off. */
-  add(leave: () => void): () => void
+  /** Has a connection leave, once, at a moment of the drain. */
+  add(connection: Leaver): void
+  /** Takes one off that has ended before. */
+  remove(connection: Leaver): void
   /** Has everybody leave who is connected now, without an end of the server: they may come back at once. */
   sendAway(): void
   /** Begins it; resolves when its time is over and everybody has been told. */
@@ -15,22 +21,22 @@ const SEND_AWAY_MS = 1_000
 
 /** Everybody at their own random moment within `ms`, so that thousands of clients don't connect elsewhere at once. */
 export function createDrain(ms: number): Drain {
-  const connections = new Set<() => void>()
+  const connections = new Set<Leaver>()
+  const tell = (connection: Leaver) => {
+    if (connections.delete(connection)) connection.leave()
+  }
   const tellWithin = (period: number) => {
-    for (const tell of connections) setTimeout(tell, Math.random() * period)
+    for (const connection of connections) setTimeout(tell, Math.random() * period, connection)
   }
   let state: 'serving' | 'draining' | 'over' = 'serving'
 
   return {
     isUnderWay: () => state !== 'serving',
-    add(leave) {
-      const tell = () => {
-        if (connections.delete(tell)) leave()
-      }
-      connections.add(tell)
-      if (state === 'over') tell()
-      return () => connections.delete(tell)
+    add(connection) {
+      connections.add(connection)
+      if (state === 'over') tell(connection)
     },
+    remove: (connection) => void connections.delete(connection),
     sendAway() {
       tellWithin(SEND_AWAY_MS)
     },
@@ -40,7 +46,7 @@ export function createDrain(ms: number): Drain {
       await wait(ms)
       state = 'over'
       // Those that came meanwhile.
-      for (const tell of connections) tell()
+      for (const connection of connections) tell(connection)
     },
   }
 }

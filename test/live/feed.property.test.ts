@@ -40,6 +40,7 @@ const WEIGHTS = {
   changeDetails: 1,
   delete: 1,
   deliver: 16,
+  tell: 16,
   lose: 4,
   compare: 3,
   answer: 40,
@@ -117,6 +118,8 @@ function createWorld(pageSize: number) {
   const table = createTable({ founders: ['ada', 'bo'], pageSize })
   /** Announced, and not yet received. */
   const underWay: ConversationEvent[] = []
+  /** What the feed has yet to tell, at the end of the turn. */
+  let untold: (() => void)[] = []
   let statements: Statement[] = []
   const subscriptions: Subscription[] = []
   const points = new Map<string | null, Point[]>()
@@ -140,7 +143,14 @@ function createWorld(pageSize: number) {
   const openFeed = () =>
     createFeed(CONVERSATION, {
       ...{ readChanges, readReceipts: async () => [], log: createLogger('silent'), clock: systemClock, faults: {} },
+      soon: (tell) => void untold.push(tell),
     })
+
+  function endTurn() {
+    const due = untold
+    untold = []
+    for (const tell of due) tell()
+  }
 
   /** What the hub does for one conversation; `onView` is told of the moment of the look. */
   const liveFor = (viewer: string | null, onView: () => void): Partial<Hub> => ({
@@ -287,6 +297,8 @@ function createWorld(pageSize: number) {
         if (other % 4 !== 1) underWay.splice(nearFirst, 1)
         return
       }
+      case 'tell':
+        return void endTurn()
       case 'lose':
         return void underWay.splice(nearFirst, 1)
       case 'compare':
@@ -325,6 +337,7 @@ function createWorld(pageSize: number) {
       const before = taken
       vi.advanceTimersByTime(1_000)
       feed?.head(table.head())
+      endTurn()
       for (const subscription of subscriptions) void read(subscription)
       await turn()
       quiet = taken > before || statements.length > 0 ? 0 : quiet + 1

@@ -14,7 +14,9 @@ const [ada, bo] = ['ada', 'bo'].map(
 ) as [UserPayload, UserPayload]
 
 /** A table, a feed over it, and one who is told. `beforeRead` comes before each read, and fails it where it throws. */
-function createScene(options: { pageSize?: number; beforeRead?: () => Promise<void> | void } = {}) {
+function createScene(
+  options: { pageSize?: number; beforeRead?: () => Promise<void> | void; soon?: (tell: () => void) => void } = {},
+) {
   const table = createTable({ founders: ['ada', 'bo'], ...options })
   const receipts = new Map<string, Receipt>()
   const reads: Position[] = []
@@ -31,11 +33,12 @@ function createScene(options: { pageSize?: number; beforeRead?: () => Promise<vo
       return [...receipts.values()]
     },
     ...{ log: createLogger('silent'), clock: systemClock, faults: {} },
+    soon: options.soon ?? ((tell) => tell()),
   })
 
   function subscribe() {
     const events: FeedEvent[] = []
-    feed.subscribers.add((_, event) => events.push(event))
+    feed.subscribers.add({ receive: (event) => void events.push(event) })
     return { events, told: () => events.map(toldOf) }
   }
   return {
@@ -89,6 +92,55 @@ const receiptOf = (userId: string, lastReadSeq: number): Receipt => ({
 async function settle() {
   for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
 }
+
+describe('what comes in one turn', () => {
+  /** A scene whose turn ends when it is said. */
+  function createTurn() {
+    const due: (() => void)[] = []
+    const scene = createScene({ soon: (tell) => void due.push(tell) })
+    scene.feed.head(scene.table.head())
+    return { ...scene, due, endTurn: () => due.splice(0).map((tell) => tell()) }
+  }
+
+  test('is told at its end, all of it to one and then to the next', () => {
+    const { table, feed, receive, due, endTurn } = createTurn()
+    const told: string[] = []
+    for (const name of ['first', 'second']) {
+      feed.subscribers.add({ receive: (event) => void told.push(`${name}: ${toldOf(event)}`) })
+    }
+    receive(table.send(), table.send())
+    expect(told).toEqual([])
+    expect(due).toHaveLength(1)
+    endTurn()
+    expect(told).toEqual([
+      'first: message 1 at 1.1',
+      'first: message 2 at 2.2',
+      'second: message 1 at 1.1',
+      'second: message 2 at 2.2',
+    ])
+  })
+
+  test('has not been passed on before it is told', () => {
+    const { table, feed, receive, endTurn } = createTurn()
+    receive(table.send())
+    expect(feed.hasPassed(1)).toBe(false)
+    endTurn()
+    expect(feed.hasPassed(1)).toBe(true)
+  })
+
+  test('is told to the others where one fails to take it', () => {
+    const { table, feed, receive, told, subscribe, endTurn } = createTurn()
+    feed.subscribers.add({
+      receive() {
+        throw new Error('on purpose')
+      },
+    })
+    const after = subscribe()
+    receive(table.send())
+    endTurn()
+    expect([told(), after.told()]).toEqual([['message 1 at 1.1'], ['message 1 at 1.1']])
+  })
+})
 
 describe('each change once and in order', () => {
   test('each kind, as it comes', () => {

@@ -5,7 +5,12 @@ import { createQueue, type QueueOptions } from '../../src/live/queue.ts'
 function createCountedQueue(limit?: number, options: Partial<QueueOptions> = {}) {
   let closed = 0
   const queue = createQueue<number>({ onClose: () => closed++, ...(limit !== undefined && { limit }), ...options })
-  return { ...queue, closed: () => closed }
+  return {
+    push: (item: number) => queue.push(item),
+    end: () => queue.end(),
+    stream: queue.stream,
+    closed: () => closed,
+  }
 }
 
 /** A queue before which pages were missed: one is pushed each time, or what it says is done. */

@@ -32,10 +32,10 @@ function createScene({ pageSize = 500 }: { pageSize?: number } = {}) {
   const feed = createFeed(CONVERSATION, {
     readChanges: async (_, after) => table.changes(after, table.look(), table.look()),
     readReceipts: async () => [],
-    ...{ log: createLogger('silent'), clock: systemClock, faults: {} },
+    ...{ log: createLogger('silent'), clock: systemClock, faults: {}, soon: (tell) => tell() },
   })
   feed.head(table.head())
-  feed.subscribers.add((_, event) => reader.receive(event))
+  feed.subscribers.add(reader)
 
   return {
     ...{ table, feed, reader, passed, reads },

@@ -215,6 +215,11 @@ describe('a client', () => {
   })
 })
 
+it.each(['Ada', 'Adé', 'Ада', 'Ada 😀', '\u2028'])('an answer with %j comes in UTF-8', async (name) => {
+  await execute(app.databaseUrl, `UPDATE users SET display_name = '${name}' WHERE external_id = 'ada'`)
+  expect((await both(QUERY)).text).toContain(`"displayName":"${name}"`)
+})
+
 describe('when something goes wrong on our side', () => {
   it('in a resolver, then with identity too', async () => {
     await execute(app.databaseUrl, 'ALTER TABLE conversations RENAME TO lost')

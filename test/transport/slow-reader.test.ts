@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import WebSocket, { WebSocketServer } from 'ws'
-import { createOutlet } from '../../src/transport/websocket/socket.ts'
+import { Outlet } from '../../src/transport/websocket/socket.ts'
 import { openAcknowledged } from '../security/ways.ts'
 import { adaWithTwo, sendTo } from '../security/world.ts'
 import { startApp, type TestApp } from '../support/app.ts'
@@ -20,7 +20,7 @@ describe('what is written to a socket that nobody reads', () => {
       unknown,
     ]
     client.pause()
-    const outlet = createOutlet(socket, request.socket)
+    const outlet = new Outlet(socket, request.socket)
 
     const text = 'x'.repeat(MIB / 4)
     let sent = 0

@@ -27,16 +27,22 @@ export interface Groups {
   join(prepared: PreparedOperation, viewer: Viewer): Member
 }
 
+interface Plan extends SharePlan {
+  /** By viewer and variables. */
+  groups: Map<string, Group>
+}
+
 interface Group {
+  key: string
   messageOf(event: object): Messaged
   members: number
 }
 
 export function createGroups(schema: GraphQLSchema, execute: ExecuteEvent): Groups {
-  /** By the operation in its cached document, and gone with that; the groups by viewer and variables. */
-  const plans = new WeakMap<object, SharePlan & { groups: Map<string, Group> }>()
+  /** By the operation in its cached document, and gone with that. */
+  const plans = new WeakMap<object, Plan>()
 
-  function planFor({ document, operation }: PreparedOperation) {
+  function planFor({ document, operation }: PreparedOperation): Plan {
     let plan = plans.get(operation)
     if (!plan) {
       plan = { ...planOf(schema, document, operation), groups: new Map() }
@@ -46,55 +52,68 @@ export function createGroups(schema: GraphQLSchema, execute: ExecuteEvent): Grou
   }
 
   return {
-    join(prepared, viewer) {
-      const { isShareable, variables, groups } = planFor(prepared)
-      const values = JSON.stringify(variables.map((name) => [name, prepared.variables[name]]))
-      const joined = new Map<string, Group>()
-
-      /** Enters the group of these words for a viewer, or for all. */
-      function enter(whom: Viewer | null): Group {
-        const key = `${whom ? nameOf(whom) : 'all'} ${values}`
-        const group = groups.get(key) ?? createGroup((event) => execute(prepared, event, whom))
-        groups.set(key, group)
-        joined.set(key, group)
-        group.members++
-        return group
-      }
-
-      let ofAll: Group | undefined
-      let ofViewer: Group | undefined
-      return {
-        messageOf(event) {
-          if (isShareable(event)) {
-            ofAll ??= enter(null)
-            return ofAll.messageOf(event)
-          }
-          ofViewer ??= enter(viewer)
-          return ofViewer.messageOf(event)
-        },
-        leave() {
-          for (const [key, group] of joined) if (--group.members === 0) groups.delete(key)
-          joined.clear()
-        },
-      }
-    },
+    join: (prepared, viewer) => new GroupMember(planFor(prepared), prepared, viewer, execute),
   }
 }
 
-function createGroup(execute: (event: object) => Executed): Group {
-  /** The last event's, for this turn of the event loop: in it all members come to it, unless they have fallen behind. */
-  let last: { event: object; message: Messaged } | null = null
-  const forget = () => {
-    last = null
+/** A class, so that each of thousands is one object and no closures. */
+class GroupMember implements Member {
+  private readonly plan: Plan
+  private readonly prepared: PreparedOperation
+  private readonly viewer: Viewer
+  private readonly execute: ExecuteEvent
+  private ofAll: Group | null = null
+  private ofViewer: Group | null = null
+
+  constructor(plan: Plan, prepared: PreparedOperation, viewer: Viewer, execute: ExecuteEvent) {
+    this.plan = plan
+    this.prepared = prepared
+    this.viewer = viewer
+    this.execute = execute
   }
+
+  messageOf(event: object): Messaged {
+    if (this.plan.isShareable(event)) {
+      this.ofAll ??= this.enter(null)
+      return this.ofAll.messageOf(event)
+    }
+    this.ofViewer ??= this.enter(this.viewer)
+    return this.ofViewer.messageOf(event)
+  }
+
+  /** Enters the group of these words for a viewer, or for all. */
+  private enter(whom: Viewer | null): Group {
+    const { plan, prepared, execute } = this
+    const values = plan.variables.map((name) => [name, prepared.variables[name]])
+    const key = `${whom ? nameOf(whom) : 'all'} ${JSON.stringify(values)}`
+    const group = plan.groups.get(key) ?? createGroup(key, (event) => execute(prepared, event, whom))
+    plan.groups.set(key, group)
+    group.members++
+    return group
+  }
+
+  leave() {
+    for (const group of [this.ofAll, this.ofViewer]) {
+      if (group && --group.members === 0) this.plan.groups.delete(group.key)
+    }
+    this.ofAll = null
+    this.ofViewer = null
+  }
+}
+
+function createGroup(key: string, execute: (event: object) => Executed): Group {
+  /** Those of this turn of the event loop: in it all members come to them, unless they have fallen behind. */
+  const messages = new Map<object, Messaged>()
   return {
+    key,
     members: 0,
     messageOf(event) {
-      if (last?.event === event) return last.message
-      if (!last) setImmediate(forget)
+      const known = messages.get(event)
+      if (known !== undefined) return known
+      if (messages.size === 0) setImmediate(() => messages.clear())
       const executed = execute(event)
       const message = executed instanceof Promise ? executed.then(toMessage) : toMessage(executed)
-      last = { event, message }
+      messages.set(event, message)
       return message
     },
   }

@@ -60,7 +60,9 @@ export function createPostHandler(
       headers['access-control-allow-origin'] = origin
       headers['access-control-allow-methods'] = 'GET, POST'
     }
-    response.writeHead(status, headers).end(body)
+    // As many bytes as characters: ASCII, which Node copies as it is instead of encoding it into three times the room.
+    const encoding = headers['content-length'] === body.length ? 'latin1' : 'utf8'
+    response.writeHead(status, headers).end(body, encoding)
   }
 
   return (request, response) => {

@@ -52,7 +52,13 @@ function parseJson(text: string, field?: string) {
   }
 }
 
+/** The last that was found to be one: clients ask for the same all the time. */
+let lastHost = 'localhost'
+
 /** Whether it can be the host of a URL. Node passes on whatever a client wrote, and Yoga makes URLs of it. */
 export function isHost(host = ''): boolean {
-  return /^[\w.:[\]-]*$/.test(host) && URL.canParse(`http://${host || 'localhost'}`)
+  if (host === lastHost) return true
+  const isOne = /^[\w.:[\]-]*$/.test(host) && URL.canParse(`http://${host || 'localhost'}`)
+  if (isOne) lastHost = host
+  return isOne
 }

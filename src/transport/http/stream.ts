@@ -35,15 +35,16 @@ export async function untilRefused<Item>(
     void stream.return?.()
     breakOffIn(LEAVE_MS)
   }
-  const unwatch = await identify.watch(identity, end).catch((error) => {
+  const watching = await identify.watch(identity, { refuse: end }).catch((error) => {
     void stream.return?.()
     throw error
   })
-  const stay = drain.add(breakOff)
+  const leaver = { leave: breakOff }
+  drain.add(leaver)
   const over = () => {
     clearTimeout(unread)
-    unwatch()
-    stay()
+    watching.stop()
+    drain.remove(leaver)
   }
   const ending: AsyncIterableIterator<Item> = {
     [Symbol.asyncIterator]: () => ending,

@@ -4,6 +4,7 @@ import { userOfToken } from '../../features/users/service.ts'
 import type { UserRow } from '../../features/users/user.ts'
 import { UnauthenticatedError } from '../../lib/errors.ts'
 import { isStorable } from '../../lib/text.ts'
+import type { UserSubscriber } from '../../live/hub.ts'
 import { bearerToken, LEEWAY_SECONDS, type TokenVerifier } from './authenticate.ts'
 
 /** Who sends a request. */
@@ -29,8 +30,17 @@ export interface Identify {
    * The same one with a newer token. @throws UnauthenticatedError where it is refused, or somebody else's.
    */
   renew(identity: Identity, authorization: unknown): Promise<Identity>
-  /** Calls `refused` once somebody who stays is no longer let in, or has expired. Gives back how to stop watching. */
-  watch(identity: Identity, refused: () => void): Promise<() => void>
+  /** Refuses somebody who stays once he is no longer let in, or has expired. */
+  watch(identity: Identity, watched: Watched): Promise<Watching>
+}
+
+/** What belongs to one who stays. */
+export interface Watched {
+  refuse(): void
+}
+
+export interface Watching {
+  stop(): void
 }
 
 /** The longest that setTimeout can wait. */
@@ -60,7 +70,9 @@ export function createIdentify(app: AppContext, verifier: TokenVerifier): Identi
     if (viewer.kind === 'service') return identity
     const user = await app.findUser(viewer.user.externalId)
     if (!user) throw new UnauthenticatedError('This user is no more.')
-    return letIn({ ...identity, viewer: { ...viewer, user } })
+    const standing = letIn({ ...identity, viewer: { ...viewer, user } })
+    // A socket keeps what it is given here, so not the same once more.
+    return isSame(user, viewer.user) ? identity : standing
   }
 
   /** Milliseconds for which the token is still accepted. */
@@ -74,45 +86,82 @@ export function createIdentify(app: AppContext, verifier: TokenVerifier): Identi
     return renewed
   }
 
-  async function watch(identity: Identity, refused: () => void): Promise<() => void> {
-    const { viewer } = identity
-    let watching = true
-    let timer: NodeJS.Timeout | undefined
-    const refuse = () => {
-      // A look that was under way when the token was renewed speaks of the old one.
-      if (watching) refused()
-    }
-    const untilExpiry = () => {
-      if (remaining(identity) <= 0) return refuse()
-      timer = setTimeout(untilExpiry, Math.min(remaining(identity), MAX_TIMEOUT_MS)).unref()
-    }
-    const lookAgain = ({ type }: UserEvent) => {
-      if (type !== 'standing') return
-      again(identity).catch((error) => {
-        // What can't be looked up now is looked up again with the next operation.
-        if (error instanceof UnauthenticatedError) refuse()
-      })
-    }
-    if (viewer.kind === 'user') {
-      await app.live.followUser(viewer.user.id, lookAgain)
-      // For what happened before this node listened.
-      lookAgain({ type: 'standing', key: viewer.user.id })
-    }
-    untilExpiry()
-    return () => {
-      watching = false
-      clearTimeout(timer)
-      if (viewer.kind === 'user') app.live.unfollowUser(viewer.user.id, lookAgain)
-    }
+  const watcher: Watcher = { live: app.live, again, remaining }
+
+  async function watch(identity: Identity, watched: Watched): Promise<Watching> {
+    const watch = new Watch(watcher, identity, watched)
+    await watch.begin()
+    return watch
   }
 
   return { first, again, renew, watch }
+}
+
+interface Watcher extends Pick<Identify, 'again'> {
+  live: AppContext['live']
+  remaining(identity: Identity): number
+}
+
+/** Watches one who stays. A class, so that each of thousands is one object. */
+class Watch implements Watching, UserSubscriber {
+  private readonly watcher: Watcher
+  private readonly identity: Identity
+  private readonly watched: Watched
+  private isOver = false
+  private timer: NodeJS.Timeout | null = null
+
+  constructor(watcher: Watcher, identity: Identity, watched: Watched) {
+    this.watcher = watcher
+    this.identity = identity
+    this.watched = watched
+  }
+
+  async begin() {
+    const { viewer } = this.identity
+    if (viewer.kind === 'user') {
+      await this.watcher.live.followUser(viewer.user.id, this)
+      // For what happened before this node listened.
+      this.receive({ type: 'standing', key: viewer.user.id })
+    }
+    this.untilExpiry()
+  }
+
+  receive({ type }: UserEvent) {
+    if (type !== 'standing') return
+    this.watcher.again(this.identity).catch((error) => {
+      // What can't be looked up now is looked up again with the next operation.
+      if (error instanceof UnauthenticatedError) this.refuse()
+    })
+  }
+
+  private untilExpiry() {
+    const ms = this.watcher.remaining(this.identity)
+    if (ms <= 0) return this.refuse()
+    this.timer = setTimeout(() => this.untilExpiry(), Math.min(ms, MAX_TIMEOUT_MS)).unref()
+  }
+
+  private refuse() {
+    // A look that was under way when the token was renewed speaks of the old one.
+    if (!this.isOver) this.watched.refuse()
+  }
+
+  stop() {
+    this.isOver = true
+    if (this.timer) clearTimeout(this.timer)
+    const { viewer } = this.identity
+    if (viewer.kind === 'user') this.watcher.live.unfollowUser(viewer.user.id, this)
+  }
 }
 
 /** What tells viewers apart. */
 export function nameOf(viewer: Viewer): string {
   if (viewer.kind === 'service') return `service ${viewer.subject}`
   return `user ${viewer.user.id} by ${viewer.actingService ?? 'itself'}`
+}
+
+/** Whether two rows say the same. */
+function isSame(one: UserRow, other: UserRow): boolean {
+  return (Object.keys(one) as (keyof UserRow)[]).every((key) => one[key]?.valueOf() === other[key]?.valueOf())
 }
 
 function letIn(

@@ -1,16 +1,14 @@
 import type { ExecutionResult } from 'graphql'
-import type { LiveStream } from '../../live/queue.ts'
+import type { LiveStream, Sink } from '../../live/queue.ts'
 import type { Member } from '../fan-out/groups.ts'
-import type { NextMessage } from './frames.ts'
-import { operationHead } from './frames.ts'
+import { type Head, type NextMessage, operationHead } from './frames.ts'
 import type { Outlet } from './socket.ts'
 
 /** Where the results of a subscription go to. */
 export interface Destination {
+  /** Closed when the stream breaks off, as for a slow reader. */
   outlet: Outlet
   operationId: string
-  /** Called when the stream breaks off, as for a slow reader. */
-  onFailure: () => void
 }
 
 /**
@@ -21,65 +19,95 @@ export interface Destination {
 export function deliver(
   stream: LiveStream<object>,
   member: Member,
-  { outlet, operationId, onFailure }: Destination,
+  destination: Destination,
 ): AsyncIterableIterator<ExecutionResult> {
-  const head = operationHead(operationId)
+  const delivery = new Delivery(stream, member, destination)
+  stream.flowTo(delivery)
+  return delivery
+}
+
+const OVER: IteratorResult<never> = { value: undefined, done: true }
+
+/** A class, so that each of thousands is one object and no closures. */
+class Delivery implements Sink<object>, AsyncIterableIterator<ExecutionResult> {
+  private readonly stream: LiveStream<object>
+  private readonly member: Member
+  private readonly outlet: Outlet
+  private readonly head: Head
   /** Whether an event is being executed, or there is no room for one. */
-  let isBusy = false
-  let isOver = false
-  let sayOver: (result: IteratorResult<ExecutionResult>) => void
-  const over = new Promise<IteratorResult<ExecutionResult>>((resolve) => {
-    sayOver = resolve
-  })
+  private isBusy = false
+  private isOver = false
+  private over: Promise<IteratorResult<ExecutionResult>> | null = null
+  private sayOver: ((result: IteratorResult<ExecutionResult>) => void) | null = null
 
-  function send(message: NextMessage | null) {
-    if (message && !isOver) outlet.sendNext(head, message)
+  constructor(stream: LiveStream<object>, member: Member, { outlet, operationId }: Destination) {
+    this.stream = stream
+    this.member = member
+    this.outlet = outlet
+    this.head = operationHead(operationId)
   }
 
-  function end(error?: unknown) {
-    if (isOver) return
-    isOver = true
-    member.leave()
-    if (error) onFailure()
-    sayOver({ value: undefined, done: true })
+  isReady() {
+    if (this.isBusy || this.isOver) return false
+    if (!this.outlet.isFull()) return true
+    this.isBusy = true
+    this.outlet.onceDrained(() => this.resume())
+    return false
   }
 
-  function resume() {
-    isBusy = false
-    stream.wake()
+  take(event: object) {
+    try {
+      const message = this.member.messageOf(event)
+      if (message instanceof Promise) this.await(message)
+      else this.send(message)
+    } catch (error) {
+      // Others still wait to be told of the same event.
+      this.end(error)
+    }
   }
 
-  stream.flowTo({
-    isReady() {
-      if (isBusy || isOver) return false
-      if (!outlet.isFull()) return true
-      isBusy = true
-      outlet.onceDrained(resume)
-      return false
-    },
-    take(event) {
-      try {
-        const message = member.messageOf(event)
-        if (!(message instanceof Promise)) return send(message)
-        isBusy = true
-        message.then(send).then(resume, end)
-      } catch (error) {
-        // Others still wait to be told of the same event.
-        end(error)
-      }
-    },
-    end,
-  })
+  private await(message: Promise<NextMessage | null>) {
+    this.isBusy = true
+    message
+      .then((made) => this.send(made))
+      .then(
+        () => this.resume(),
+        (error) => this.end(error),
+      )
+  }
 
-  return {
-    [Symbol.asyncIterator]() {
-      return this
-    },
-    next: () => over,
-    async return() {
-      end()
-      await stream.return()
-      return over
-    },
+  private send(message: NextMessage | null) {
+    if (message && !this.isOver) this.outlet.sendNext(this.head, message)
+  }
+
+  private resume() {
+    this.isBusy = false
+    this.stream.wake()
+  }
+
+  end(error?: unknown) {
+    if (this.isOver) return
+    this.isOver = true
+    this.member.leave()
+    if (error) this.outlet.closeSlow()
+    this.sayOver?.(OVER)
+  }
+
+  [Symbol.asyncIterator]() {
+    return this
+  }
+
+  next(): Promise<IteratorResult<ExecutionResult>> {
+    this.over ??= new Promise((resolve) => {
+      if (this.isOver) resolve(OVER)
+      else this.sayOver = resolve
+    })
+    return this.over
+  }
+
+  async return(): Promise<IteratorResult<ExecutionResult>> {
+    this.end()
+    await this.stream.return()
+    return OVER
   }
 }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import type { WebSocket } from 'ws'
+import { WebSocket } from 'ws'
+import { type Writer, writeSoon } from '../../lib/end-of-turn.ts'
 import { frameBytes, type Head, headOf, type NextMessage, writeFrame } from './frames.ts'
 
 // How a WebSocket is written to and closed, whatever it is spoken on it. What is sent within one turn of the event loop
@@ -18,93 +19,101 @@ const FULL_BYTES = 256 * 1024
  */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024
 
-/** One socket's way out; all that is sent on it goes through here, in order. */
-export interface Outlet {
-  /** Sends a message as text; closes the socket where too much waits for its reader. */
-  send(text: string): void
-  /** Sends an event of the operation that the head is of. */
-  sendNext(head: Head, next: NextMessage): void
-  /** Whether events should wait. */
-  isFull(): boolean
-  /** Calls back, once, when it is no longer full. */
-  onceDrained(callback: () => void): void
-  /** Says goodbye after what is still to be sent. */
-  close(code?: number, reason?: string): void
-  /** The same for one that reads too slowly. */
-  closeSlow(): void
-}
-
-/** @param stream The connection under the socket, which nobody else writes to but the library with its control frames. */
-export function createOutlet(socket: WebSocket, stream: Duplex): Outlet {
-  /** Messages to be written at the end of this turn: their beginnings, and what follows those. Kept, as arrays grow anew. */
-  const heads: (Head | null)[] = []
-  const rests: (NextMessage | null)[] = []
-  let pending = 0
-  let pendingBytes = 0
+/**
+ * One socket's way out; all that is sent on it goes through here, in order. A class, so that each of thousands is one
+ * object and no closures.
+ */
+export class Outlet implements Writer {
+  private readonly socket: WebSocket
+  private readonly stream: Duplex
+  /** The message to be written at the end of this turn: its beginning, and what follows that. */
+  private head: Head | null = null
+  private rest: NextMessage | null = null
+  /** Those after it. */
+  private more: { head: Head; rest: NextMessage | null }[] | null = null
+  private pendingBytes = 0
   /** What the operating system had not taken after the last write; 0 again once it has taken all. */
-  let backlog = 0
-  let onDrain: (() => void)[] = []
+  private backlog = 0
+  private onDrain: (() => void)[] | null = null
 
-  stream.on('drain', () => {
-    backlog = 0
-    wake()
-  })
-
-  function add(head: Head, rest: NextMessage | null) {
-    if (pending === 0) flushSoon(flush)
-    heads[pending] = head
-    rests[pending] = rest
-    pending++
-    pendingBytes += frameBytes(head.bytes + (rest?.length ?? 0))
+  /** @param stream The connection under the socket, which nobody else writes to but the library with its control frames. */
+  constructor(socket: WebSocket, stream: Duplex) {
+    this.socket = socket
+    this.stream = stream
+    stream.on('drain', () => {
+      this.backlog = 0
+      this.wake()
+    })
   }
 
-  function flush() {
-    if (pending === 0) return
-    const bytes = takeBuffer(pendingBytes)
-    let end = 0
-    for (let place = 0; place < pending; place++) {
-      end = writeFrame(bytes, end, heads[place]!, rests[place]!)
-      heads[place] = null
-      rests[place] = null
+  /** Sends a message as text; closes the socket where too much waits for its reader. */
+  send(text: string) {
+    if (this.pendingBytes + this.stream.writableLength > MAX_WAITING_BYTES) return this.closeSlow()
+    this.sendNext(headOf(text), null)
+  }
+
+  /** Sends an event of the operation that the head is of. */
+  sendNext(head: Head, rest: NextMessage | null) {
+    if (this.head === null) {
+      writeSoon(this)
+      this.head = head
+      this.rest = rest
+    } else {
+      this.more ??= []
+      this.more.push({ head, rest })
     }
-    pending = 0
-    pendingBytes = 0
-    if (socket.readyState !== socket.OPEN) return
-    stream.write(bytes)
-    backlog = stream.writableLength
-    if (backlog > 0) keepBuffer()
-    wake()
+    this.pendingBytes += frameBytes(head.bytes + (rest === null ? 0 : rest.length))
   }
 
-  function wake() {
-    if (onDrain.length === 0 || isFull()) return
-    const callbacks = onDrain
-    onDrain = []
+  /** Whether events should wait. */
+  isFull() {
+    return this.pendingBytes + this.backlog > FULL_BYTES
+  }
+
+  /** Calls back, once, when it is no longer full. */
+  onceDrained(callback: () => void) {
+    this.onDrain ??= []
+    this.onDrain.push(callback)
+  }
+
+  /** Says goodbye after what is still to be sent. */
+  close(code?: number, reason = '') {
+    this.write()
+    // Reasons may quote what a client sent; the protocol has room for 123 bytes.
+    this.socket.close(code, Buffer.byteLength(reason) > 123 ? '' : reason)
+  }
+
+  /** The same for one that reads too slowly. */
+  closeSlow() {
+    this.close(TRY_AGAIN_LATER, 'Read too slowly: subscribe again')
+  }
+
+  /** Writes what is to be sent. */
+  write() {
+    if (this.head === null) return
+    const bytes = takeBuffer(this.pendingBytes)
+    let end = writeFrame(bytes, 0, this.head, this.rest)
+    if (this.more) for (const { head, rest } of this.more) end = writeFrame(bytes, end, head, rest)
+    this.head = null
+    this.rest = null
+    this.more = null
+    this.pendingBytes = 0
+    if (this.socket.readyState !== OPEN) return
+    this.stream.write(bytes)
+    this.backlog = this.stream.writableLength
+    if (this.backlog > 0) keepBuffer()
+    if (this.onDrain) this.wake()
+  }
+
+  private wake() {
+    if (this.onDrain === null || this.isFull()) return
+    const callbacks = this.onDrain
+    this.onDrain = null
     for (const callback of callbacks) callback()
   }
-
-  const isFull = () => pendingBytes + backlog > FULL_BYTES
-
-  function close(code?: number, reason = '') {
-    flush()
-    // Reasons may quote what a client sent; the protocol has room for 123 bytes.
-    socket.close(code, Buffer.byteLength(reason) > 123 ? '' : reason)
-  }
-
-  const closeSlow = () => close(TRY_AGAIN_LATER, 'Read too slowly: subscribe again')
-
-  return {
-    send(text) {
-      if (pendingBytes + stream.writableLength > MAX_WAITING_BYTES) return closeSlow()
-      add(headOf(text), null)
-    },
-    sendNext: add,
-    isFull,
-    onceDrained: (callback) => void onDrain.push(callback),
-    close,
-    closeSlow,
-  }
 }
+
+const { OPEN } = WebSocket
 
 /** Frames are built here for one socket after the other, where it is warm in the processor's cache. */
 let scratch = Buffer.allocUnsafeSlow(64 * 1024)
@@ -116,17 +125,4 @@ function takeBuffer(bytes: number): Buffer {
 /** Leaves the buffer to a stream that has not handed all of it to the operating system yet. */
 function keepBuffer() {
   scratch = Buffer.allocUnsafeSlow(scratch.length)
-}
-
-/** What is to be written at the end of this turn of the event loop, of all sockets: one timer for them all. */
-let flushes: (() => void)[] = []
-
-function flushSoon(flush: () => void) {
-  if (flushes.push(flush) === 1) setImmediate(flushAll)
-}
-
-function flushAll() {
-  const due = flushes
-  flushes = []
-  for (const flush of due) flush()
 }

@@ -1,36 +1,38 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { CloseCode, handleProtocols, makeServer } from 'graphql-ws'
-import { type RawData, type WebSocket, WebSocketServer } from 'ws'
-import { endTyping } from '../../features/typing/service.ts'
-import { UnauthenticatedError } from '../../lib/errors.ts'
+import { handleProtocols, makeServer } from 'graphql-ws'
+import { type RawData, WebSocket, WebSocketServer } from 'ws'
+import type { AppContext } from '../../context.ts'
 import type { Drain } from '../drain.ts'
 import { MAX_REQUEST_BYTES } from '../guard/guard.ts'
 import { GRAPHQL_PATH } from '../http/http.ts'
 import { clientAddress, isAllowedOrigin } from '../origins.ts'
-import { answerPing, type Extra, endStream, isServerMessage, protocolOptions, type WebSocketDeps } from './protocol.ts'
-import { createOutlet, POLICY_VIOLATION, SERVICE_RESTART } from './socket.ts'
+import { createPings } from './pings.ts'
+import { type ProtocolDeps, protocolOptions } from './protocol.ts'
+import { Session } from './session.ts'
+import { Outlet } from './socket.ts'
 
-/** From the connection to its acknowledgement. */
-const ACK_TIMEOUT_MS = 5_000
-/** A client needs one message before it is acknowledged; some send a ping. */
-const MAX_MESSAGES_BEFORE_ACK = 10
 const MAX_FRAGMENTS = 64
 /** From the server's close frame to the end of the connection, whatever the client does. */
 const CLOSE_TIMEOUT_MS = 5_000
-/** Between the pings that find dead connections; one unanswered ends it. */
-const PING_MS = 12_000
 
 export interface SocketServer {
   /** Breaks off all sockets that there still are. */
   terminate(): void
 }
 
+/** Knows its session, so that the listeners of all sockets are the same functions. */
+class SessionSocket extends WebSocket {
+  session!: Session
+  /** Tells graphql-ws of the end. */
+  closed!: (code: number, reason: string) => Promise<void>
+}
+
 /**
  * Serves graphql-transport-ws on the HTTP server, under the same guard as HTTP. In the drain no sockets are taken, and
  * each that there is is closed at its moment, once what it asked before has been answered.
  */
-export function attachWebSockets(server: Server, deps: WebSocketDeps & { drain: Drain }): SocketServer {
+export function attachWebSockets(server: Server, deps: ProtocolDeps & { app: AppContext; drain: Drain }): SocketServer {
   const { app, drain } = deps
   // Not written as the argument itself: the types don't know closeTimeout yet.
   const options = {
@@ -40,9 +42,11 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps & { drain: 
     perMessageDeflate: false,
     closeTimeout: CLOSE_TIMEOUT_MS,
     handleProtocols,
+    WebSocket: SessionSocket,
   }
   const sockets = new WebSocketServer(options)
   const protocol = makeServer(protocolOptions(deps))
+  const sessionDeps = { ...deps, pings: createPings() }
   const unauthenticated = countByAddress(app.config.maxUnauthenticatedSockets)
 
   server.on('upgrade', (request, stream, head) => {
@@ -51,12 +55,11 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps & { drain: 
     if (refusal) return endUpgrade(stream, refusal)
     const address = clientAddress(app.config, request)
     if (!unauthenticated.add(address)) return endUpgrade(stream, '429 Too Many Requests')
-    let counted = true
     const uncount = () => {
-      if (counted) unauthenticated.remove(address)
-      counted = false
+      stream.off('close', uncount)
+      unauthenticated.remove(address)
     }
-    stream.once('close', uncount)
+    stream.on('close', uncount)
     sockets.handleUpgrade(request, stream, head, (socket) => open(socket, stream, uncount))
   })
 
@@ -67,87 +70,32 @@ export function attachWebSockets(server: Server, deps: WebSocketDeps & { drain: 
     return null
   }
 
-  function open(socket: WebSocket, stream: Duplex, uncount: () => void) {
-    const outlet = createOutlet(socket, stream)
-    let messages = 0
-    const ackTimer = setTimeout(() => {
-      outlet.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout')
-    }, ACK_TIMEOUT_MS)
-    const acknowledged = () => {
-      clearTimeout(ackTimer)
-      uncount()
+  function open(socket: SessionSocket, stream: Duplex, uncount: () => void) {
+    socket.session = new Session(sessionDeps, socket, new Outlet(socket, stream), uncount)
+    socket.closed = protocol.opened(socket.session, socket.session)
+    socket.on('message', onMessage)
+    socket.on('error', onError)
+    socket.on('close', onClose)
+  }
+
+  // The types say no more of `this` than that it is a WebSocket.
+  function onMessage(this: WebSocket, data: RawData) {
+    const { session } = this as SessionSocket
+    session.take(data)
+  }
+
+  /** ws closes by itself with the code that fits; the event only needs a listener. */
+  function onError(err: Error) {
+    app.log.debug({ err }, 'a WebSocket broke')
+  }
+
+  async function onClose(this: WebSocket, code: number, reason: Buffer) {
+    const { session, closed } = this as SessionSocket
+    try {
+      await Promise.all([session.end(), closed(code, String(reason))])
+    } catch (err) {
+      app.log.error({ err }, 'the subscriptions of a WebSocket could not be ended')
     }
-    const extra: Extra = {
-      socket,
-      outlet,
-      acknowledged,
-      connection: { typingIn: new Set() },
-      operations: new Map(),
-      subscriptions: new Set(),
-    }
-    /** Messages that are not dealt with yet; that of a subscription is when it ends. */
-    let handling = 0
-    let leaving = false
-    function leaveOnceAnswered() {
-      if (leaving && handling === extra.subscriptions.size) outlet.close(SERVICE_RESTART, 'Connect again')
-    }
-    const stay = drain.add(() => {
-      leaving = true
-      leaveOnceAnswered()
-    })
-    let alive = true
-    const pinger = setInterval(() => {
-      if (!alive) return socket.terminate()
-      alive = false
-      socket.ping()
-    }, PING_MS)
-    socket.on('pong', () => {
-      alive = true
-    })
-    const closed = protocol.opened(
-      {
-        protocol: socket.protocol,
-        send: (data) => outlet.send(data),
-        close: outlet.close,
-        onPing: (payload) => answerPing(deps, extra, payload),
-        onMessage: (receive) =>
-          socket.on('message', async (data: RawData) => {
-            // What comes behind our close frame would be executed, and never answered: clients send it again elsewhere.
-            if (leaving || socket.readyState !== socket.OPEN) return
-            if (!extra.identity && ++messages > MAX_MESSAGES_BEFORE_ACK) {
-              return outlet.close(POLICY_VIOLATION, 'Too many messages before the acknowledgement')
-            }
-            handling++
-            try {
-              await receive(String(data))
-            } catch (err) {
-              if (isServerMessage(err)) return outlet.close(CloseCode.BadRequest, 'Only a server may send that')
-              if (err instanceof UnauthenticatedError) return outlet.close(CloseCode.Forbidden, err.message)
-              app.log.error({ err }, 'a WebSocket message could not be handled')
-              outlet.close(CloseCode.InternalServerError, 'Internal server error')
-            } finally {
-              handling--
-              leaveOnceAnswered()
-            }
-          }),
-      },
-      extra,
-    )
-    // ws closes by itself with the code that fits; the event only needs a listener.
-    socket.on('error', (err) => app.log.debug({ err }, 'a WebSocket broke'))
-    socket.once('close', async (code, reason) => {
-      clearTimeout(ackTimer)
-      clearInterval(pinger)
-      stay()
-      extra.unwatch?.()
-      if (extra.identity) endTyping(app, extra.identity.viewer, extra.connection)
-      try {
-        await closed(code, String(reason))
-        await Promise.all([...extra.operations.values()].map(endStream))
-      } catch (err) {
-        app.log.error({ err }, 'the subscriptions of a WebSocket could not be ended')
-      }
-    })
   }
 
   return {
