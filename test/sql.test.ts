@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Scene, send, startDirect, startScene, usersOf } from './features/support.ts'
-import { ConversationsInFullDocument, MessagesDocument } from './generated/graphql.ts'
+import { ConversationsDocument, ConversationsInFullDocument, MessagesDocument } from './generated/graphql.ts'
 import type { TestClient } from './support/app.ts'
 import { isOfRequest } from './support/statements.ts'
 
@@ -50,6 +50,18 @@ async function statementsOf(request: () => Promise<unknown>): Promise<string[]> 
     )
     .sort()
 }
+
+test('conversations, each with its name, last message, sender and state, take one statement beside the look for who asks', async () => {
+  const sent = await statementsOf(async () => {
+    const { conversations } = await ada.run(ConversationsDocument, { first: CONVERSATIONS })
+    expect(conversations!.edges).toHaveLength(CONVERSATIONS)
+    for (const { node } of conversations!.edges) {
+      expect(node.title).toMatch(/^peer-/)
+      expect(node.lastMessage!.sender).not.toBeNull()
+    }
+  })
+  expect(sent).toEqual([expect.stringContaining('pg_current_snapshot'), expect.stringContaining('u.external_id = ANY')])
+})
 
 describe('conversations, each with its last message, participants, state and messages', () => {
   const page = async (first: number) => {

@@ -42,9 +42,9 @@ export function mediansOf(samples: ReadonlyMap<string, readonly Sample[]>): Medi
   return new Map([...figuresOf(samples)].map(([key, values]) => [key, median(values)]))
 }
 
-/** One median divided by another; not a number where one is missing. */
-export function ratio(medians: Medians, of: string, to: string): number {
-  return (medians.get(of) ?? Number.NaN) / (medians.get(to) ?? Number.NaN)
+/** One median divided by another, or by the least of others; not a number where one is missing. */
+export function ratio(medians: Medians, of: string, to: string | readonly string[]): number {
+  return (medians.get(of) ?? Number.NaN) / least(medians, [to].flat())
 }
 
 /** The least of these medians; not a number where all are missing. */

@@ -29,9 +29,10 @@ export type Medians = ReadonlyMap<string, number>
 
 export interface Ratio {
   text: string
-  /** Keys of Medians; the ratio is `of` divided by `to`. */
+  /** A key of Medians, divided by `to`. */
   of: string
-  to: string
+  /** A key of Medians, or several, of which the least counts. */
+  to: string | readonly string[]
 }
 
 export interface Target {

@@ -42,6 +42,13 @@ export const ratiosToAll = [
   { text: 'Parley to raw ws', of: 'parley', to: 'raw ws' },
   ...graphqlPeers.map((to) => ({ text: `Parley to ${to}, to 5,000`, of: 'parley.to 5,000', to: `${to}.to 5,000` })),
   { text: 'Parley to raw ws, to 5,000', of: 'parley.to 5,000', to: 'raw ws.to 5,000' },
+  // Less than this nobody can need who writes to each socket.
+  { text: 'raw ws to the best GraphQL peer', of: 'raw ws', to: graphqlPeers },
+  {
+    text: 'raw ws to the best GraphQL peer, to 5,000',
+    of: 'raw ws.to 5,000',
+    to: graphqlPeers.map((name) => `${name}.to 5,000`),
+  },
 ]
 
 export const fanOut: Workload = {

@@ -28,6 +28,7 @@ export const rooms: Workload = {
       ...peers.map((to) => ({ text: `Parley to ${to}`, of: 'parley', to })),
       { text: 'Parley to Socket.IO', of: 'parley', to: 'Socket.IO' },
       { text: 'Parley to raw ws over Redis', of: 'parley', to: 'raw ws' },
+      { text: 'raw ws over Redis to the best GraphQL peer', of: 'raw ws', to: peers },
     ],
   },
   quickSides: ['Apollo', 'Socket.IO'],

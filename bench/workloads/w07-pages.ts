@@ -11,6 +11,8 @@ const DEEP = { number: 600, messages: 20_000 }
 /** Of user 0, who is in each tenth. */
 const LISTED = Array.from({ length: 50 }, (_, place) => place * 10)
 
+/** What is read, in the order of `keysOf`. */
+const READS = ['newest page', 'page at depth 10,000', 'list']
 const FIGURES = { deep: 'page at depth 10,000, µs', list: 'list, µs' }
 
 export const pages: Workload = {
@@ -28,12 +30,17 @@ export const pages: Workload = {
     ratios: [
       { text: 'Parley, depth 10,000 to 0', of: keysOf('parley')[1]!, to: 'parley' },
       ...[...PEERS, LIMIT].flatMap((other) =>
-        ['newest page', 'page at depth 10,000', 'list'].map((what, index) => ({
+        READS.map((what, index) => ({
           text: `${what}, Parley to ${other}`,
           of: keysOf('parley')[index]!,
           to: keysOf(other)[index]!,
         })),
       ),
+      ...READS.map((what, index) => ({
+        text: `${what}, ${LIMIT}, to the best peer`,
+        of: keysOf(LIMIT)[index]!,
+        to: PEERS.map((peer) => keysOf(peer)[index]!),
+      })),
     ],
   },
   rounds: { quick: 1, normal: 5 },
