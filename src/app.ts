@@ -21,6 +21,7 @@ import { createLogger, type Logger } from './lib/log.ts'
 import { createTurns } from './lib/turns.ts'
 import type { Faults } from './live/faults.ts'
 import { createHub } from './live/hub.ts'
+import type { OnSubscribed } from './transport/execute.ts'
 import { mintDemoTokens } from './transport/identity/demo-tokens.ts'
 import { tokenSecret } from './transport/identity/development-key.ts'
 import { createTransport } from './transport/transport.ts'
@@ -32,7 +33,7 @@ export interface Overrides {
   /** Sees the text and the values of every statement that goes to the database. */
   onStatement?: OnStatement
   /** Called when a subscription is in effect: from then on it misses nothing. */
-  onSubscribed?: () => void
+  onSubscribed?: OnSubscribed
   /** What of the delivery is switched off. */
   faults?: Faults
   /** Puts something between the bus and all that use it. */

@@ -32,13 +32,15 @@ export interface Socket extends Destination {
   connection: Connection
 }
 
+/** Called when a subscription is in effect, with whose it is. */
+export type OnSubscribed = (viewer: Viewer) => void
+
 export interface ExecutorDeps {
   app: AppContext
   schema: GraphQLSchema
   limiter: RateLimiter
   policy: ErrorPolicy
-  /** Called when a subscription is in effect. */
-  onSubscribed: () => void
+  onSubscribed?: OnSubscribed | undefined
 }
 
 export function createExecutor({ app, schema, limiter, policy, onSubscribed }: ExecutorDeps): Executor {
@@ -84,7 +86,7 @@ export function createExecutor({ app, schema, limiter, policy, onSubscribed }: E
       contextValue: contexts.forViewer(viewer, by?.connection),
     })
     if (!(Symbol.asyncIterator in source)) return forClient(source)
-    onSubscribed()
+    onSubscribed?.(viewer)
     // What the subscription's resolver gave: graphql-js passes it on as it is.
     const stream = source as LiveStream<object>
     if (by) return deliver(stream, groups.join(prepared, viewer), by)

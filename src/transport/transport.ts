@@ -3,7 +3,7 @@ import { ConfigError } from '../config.ts'
 import type { AppContext } from '../context.ts'
 import { schema } from '../schema/index.ts'
 import { createDrain } from './drain.ts'
-import { createExecutor } from './execute.ts'
+import { createExecutor, type OnSubscribed } from './execute.ts'
 import { createGuard } from './guard/guard.ts'
 import { createGraphiqlPage } from './http/graphiql.ts'
 import { createHttpServer } from './http/http.ts'
@@ -29,7 +29,7 @@ export interface Transport {
 const GRACE_MS = 5_000
 
 /** The ways in: HTTP, event stream and WebSocket on one port, under one guard. */
-export function createTransport(app: AppContext, tokens: TokenSettings, onSubscribed = () => {}): Transport {
+export function createTransport(app: AppContext, tokens: TokenSettings, onSubscribed?: OnSubscribed): Transport {
   const { config, log, clock } = app
   const introspection = config.graphiql
   const policy = { log, suggestions: introspection, introspection }

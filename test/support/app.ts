@@ -1,9 +1,11 @@
+import { EventEmitter } from 'node:events'
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
 import { type ExecutionResult, print } from 'graphql'
 import { type Client, createClient } from 'graphql-ws'
 import WebSocket from 'ws'
 import { type App, createApp, type Overrides } from '../../src/app.ts'
 import { parseConfig } from '../../src/config.ts'
+import type { Viewer } from '../../src/context.ts'
 import type { OnStatement } from '../../src/db/client.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { mintToken } from '../../src/lib/token.ts'
@@ -68,11 +70,14 @@ export async function startApp({ env = {}, overrides = {}, databaseUrl }: TestOp
     LOG_LEVEL: 'silent',
     ...env,
   })
-  const begun = createCounter()
+  const beginnings = createBeginnings()
   const app: App = createApp(config, {
     log: createLogger(config.logLevel),
-    onSubscribed: begun.raise,
     ...overrides,
+    onSubscribed(viewer) {
+      beginnings.note(viewer)
+      overrides.onSubscribed?.(viewer)
+    },
     ...(overrides.onStatement && { onStatement: withoutPolling(overrides.onStatement) }),
   })
   const { url } = await app.listen()
@@ -81,7 +86,9 @@ export async function startApp({ env = {}, overrides = {}, databaseUrl }: TestOp
 
   function client(sub: string, claims: TokenClaims, actAs?: string): TestClient {
     const token = mintToken({ secret: SECRET, sub, ...claims, expiresInSeconds: 3600, now: clock.now() })
-    const made = createTestClient(`${url}/graphql`, token, actAs, begun)
+    const user = claims.scope === 'service' ? actAs : sub
+    const beginNext = beginnings.ofViewer(user === undefined ? SERVICE : userNamed(user))
+    const made = createTestClient(`${url}/graphql`, token, actAs, beginNext)
     clients.push(made.socket)
     return made
   }
@@ -110,7 +117,7 @@ function createTestClient(
   url: string,
   token: Promise<string>,
   actAs: string | undefined,
-  begun: Counter,
+  beginNext: BeginNext,
 ): TestClient & { socket: Client } {
   const socket = createClient({
     url: url.replace('http', 'ws'),
@@ -149,28 +156,44 @@ function createTestClient(
       document: TypedDocumentNode<Data, Variables>,
       ...[variables]: Rest<NoInfer<Variables>>
     ) {
-      const inEffect = begun.next()
       const query = { query: print(document), variables: variables as Record<string, unknown> }
-      const stream = streamOf<Data>((sink) => socket.subscribe<Data>(query, sink))
-      await Promise.race([inEffect, stream.ended])
-      return stream
+      return beginNext(async (inEffect) => {
+        const stream = streamOf<Data>((sink) => socket.subscribe<Data>(query, sink))
+        await Promise.race([inEffect, stream.ended])
+        return stream
+      })
     },
   }
 }
 
-/** Lets tests wait for the next time that something happens in the server. */
-interface Counter {
-  raise(): void
-  next(): Promise<void>
-}
+/** Begins a subscription, which is told once it is in effect. */
+type BeginNext = <Begun>(begin: (inEffect: Promise<void>) => Promise<Begun>) => Promise<Begun>
 
-function createCounter(): Counter {
-  let waiting: (() => void)[] = []
+/** Tells which subscription is in effect: the server says whose it is, so those of one user begin one after the other. */
+function createBeginnings() {
+  const server = new EventEmitter()
+  const last = new Map<string, Promise<unknown>>()
   return {
-    raise() {
-      for (const resolve of waiting) resolve()
-      waiting = []
+    note(viewer: Viewer): void {
+      server.emit(viewer.kind === 'user' ? userNamed(viewer.user.externalId) : SERVICE)
     },
-    next: () => new Promise((resolve) => waiting.push(resolve)),
+    ofViewer(who: string): BeginNext {
+      return (begin) => {
+        async function start() {
+          let noted!: () => void
+          const inEffect = new Promise<void>((resolve) => {
+            noted = resolve
+          })
+          server.once(who, noted)
+          return begin(inEffect).finally(() => server.off(who, noted))
+        }
+        const begun = (last.get(who) ?? Promise.resolve()).then(start, start)
+        last.set(who, begun)
+        return begun
+      }
+    },
   }
 }
+
+const SERVICE = 'service'
+const userNamed = (externalId: string) => `user ${externalId}`
