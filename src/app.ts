@@ -13,6 +13,7 @@ import { createSendBatches } from './features/messages/send-batches.ts'
 import { rulesOf } from './features/messages/send-statement.ts'
 import { createReadWriter } from './features/reads/writer.ts'
 import { createTypingStarts } from './features/typing/service.ts'
+import { createUserLeases } from './features/users/leases.ts'
 import { createFindUser } from './features/users/service.ts'
 import { wakeOnPublish } from './features/webhooks/wake.ts'
 import { startWebhookWorker, type WebhookOverrides, type WebhookWorker } from './features/webhooks/worker.ts'
@@ -82,12 +83,14 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const wakingBus = wakeOnPublish(ownBus, () => worker?.wake())
     const bus = keep(overrides.wrapBus?.(wakingBus) ?? wakingBus, (it) => it.close())
     const live = keep(createHub({ bus, db, shards, log, clock, faults: overrides.faults }), (it) => it.close())
+    const findUser = createFindUser(db)
     const app: AppContext = {
       config,
       db,
       bus,
       live,
-      findUser: createFindUser(db),
+      findUser,
+      userLeases: createUserLeases(findUser),
       turns: createTurns(TURNS),
       sends: createSendBatches(db, { poolSize, rules: rulesOf(config) }),
       readWriter: createReadWriter(db, clock),

@@ -5,6 +5,7 @@ import type { Audit } from './features/audit/service.ts'
 import type { SendBatches } from './features/messages/send-batches.ts'
 import type { ReadWriter } from './features/reads/writer.ts'
 import type { TypingStarts } from './features/typing/service.ts'
+import type { UserLeases } from './features/users/leases.ts'
 import type { FindUser } from './features/users/service.ts'
 import type { UserRow } from './features/users/user.ts'
 import type { Clock } from './lib/clock.ts'
@@ -20,6 +21,8 @@ export interface AppContext {
   bus: Bus
   live: Hub
   findUser: FindUser
+  /** For the look at who asks alone. */
+  userLeases: UserLeases
   /** By conversation, for changes, which lock its row: so one that is stuck holds few of the connections. */
   turns: Turns
   sends: SendBatches

@@ -1,6 +1,6 @@
 import { print } from 'graphql'
 import { createClient } from 'graphql-ws'
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import WebSocket from 'ws'
 import { type Scene, send, startDirect, subscribeByEventStream, usersOf } from '../features/support.ts'
 import {
@@ -42,10 +42,10 @@ const host = () => here.asService()
 const deactivate = () => host().run(DeactivateUserDocument, { input: { externalId: `bo-${count}` } })
 
 /** A socket of Bo's, and the code with which it is closed. */
-function openSocket(query: string, variables: Record<string, unknown> = {}) {
+function openSocket(query: string, variables: Record<string, unknown> = {}, { url } = there) {
   const closed = vi.fn<(code: number) => void>()
   const client = createClient({
-    url: `${there.url.replace('http', 'ws')}/graphql`,
+    url: `${url.replace('http', 'ws')}/graphql`,
     webSocketImpl: WebSocket,
     retryAttempts: 0,
     lazy: false,
@@ -77,11 +77,42 @@ test('a deactivated user’s quiet socket is closed, and no other’s', async ()
   expect((await others.next()).messageAdded.body).toBe('and now')
 })
 
-test('an open socket is refused at its next operation, though the news of it was lost', async () => {
-  const socket = openSocket(print(ViewerDocument))
-  await socket.ask()
-  await here.sql('UPDATE users SET deactivated_at = now() WHERE external_id = $1', [`bo-${count}`])
-  await expect(socket.ask()).rejects.toMatchObject({ code: 4403 })
+describe('on a node that no news reaches', () => {
+  let deaf: TestApp
+  beforeAll(async () => {
+    // Without the Redis of the others.
+    deaf = await startApp({ databaseUrl: here.databaseUrl, env: { RATE_LIMIT: '0' } })
+  })
+  afterAll(() => deaf.close())
+
+  test('an open socket is refused at its next operation', async () => {
+    const socket = openSocket(print(ViewerDocument), {}, deaf)
+    await socket.ask()
+    await deactivate()
+    await expect(socket.ask()).rejects.toMatchObject({ code: 4403 })
+  })
+
+  test('no request is let in once the deactivation was acknowledged, however often one asks', async () => {
+    const reader = deaf.as(`bo-${count}`)
+    for (let round = 0; round < 5; round++) {
+      const answered = { before: 0, after: 0 }
+      let isAcknowledged = false
+      const lanes = [1, 2, 3].map(async () => {
+        while (answered.after < 30) {
+          const when = isAcknowledged ? 'after' : 'before'
+          const { errors } = await reader.execute(ViewerDocument)
+          if (when === 'after') expect(errors?.[0]?.extensions).toEqual({ code: 'UNAUTHENTICATED' })
+          answered[when]++
+        }
+      })
+      await vi.waitFor(() => expect(answered.before).toBeGreaterThan(10), { timeout: 30_000 })
+      await deactivate()
+      isAcknowledged = true
+      await Promise.all(lanes)
+      await host().run(ReactivateUserDocument, { input: { externalId: `bo-${count}` } })
+      expect((await reader.run(ViewerDocument)).viewer!.externalId).toBe(`bo-${count}`)
+    }
+  })
 })
 
 test('the socket of a revoked token is closed, and a newer token is let in', async () => {

@@ -4,6 +4,8 @@ const BACKGROUND = [
   /^\s*SELECT pg_current_snapshot\(\)::text AS snapshot, place\.\*/,
   /last_seq AS seq FROM conversations/,
 ]
+/** Who asks is looked for unless that was done a moment ago. */
+const WHO_ASKS = /FROM users u WHERE u\.external_id = ANY/
 
-/** Whether a statement was sent for a request, and not by the node for itself at whatever moment. */
-export const isOfRequest = (sql: string) => !BACKGROUND.some((pattern) => pattern.test(sql))
+/** Whether a statement was sent for what a request asks, and not by the node for itself at whatever moment. */
+export const isOfRequest = (sql: string) => ![...BACKGROUND, WHO_ASKS].some((pattern) => pattern.test(sql))

@@ -24,8 +24,9 @@ export interface ProfileClaims {
  * The user of a verified token: made by its first one, refreshed by a later one that says something else, unless the
  * profile was taken from a token issued after this one.
  */
-export async function userOfToken({ db, clock, findUser }: AppContext, claims: ProfileClaims): Promise<UserRow> {
-  const known = await findUser(claims.sub)
+export async function userOfToken(app: AppContext, claims: ProfileClaims): Promise<UserRow> {
+  const { db, clock, findUser, userLeases } = app
+  const known = await userLeases.find(claims.sub)
   if (known && !needsRefresh(known, claims)) return known
   const words = wordsOf(
     claims.username ?? known?.username ?? claims.sub,
@@ -52,6 +53,7 @@ export async function userOfToken({ db, clock, findUser }: AppContext, claims: P
       words,
     ],
   )
+  userLeases.forget(claims.sub)
   if (written) await correctWords(db, written, words)
   // A simultaneous request with a newer token was first: what it wrote stands.
   return written ?? (await findUser(claims.sub))!
@@ -233,6 +235,7 @@ export async function upsertUsers(ctx: RequestContext, users: UserUpsert[]): Pro
     await query(UPDATE_WORDS, [JSON.stringify(words)])
     return updated
   })
+  for (const externalId of externalIds) ctx.userLeases.forget(externalId)
   const byExternalId = new Map(rows.map((row) => [row.externalId, row]))
   return externalIds.map((externalId) => byExternalId.get(externalId)!)
 }

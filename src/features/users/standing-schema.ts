@@ -30,7 +30,8 @@ const ReactivateUserPayload = userPayload('ReactivateUserPayload')
 
 const RevokeTokensPayload = userPayload('RevokeTokensPayload')
 
-const service = 'Only for a service; else FORBIDDEN. NOT_FOUND for an unknown user.'
+const service =
+  'Answered once it holds on every node, after a tenth of a second. Only for a service; else FORBIDDEN. NOT_FOUND for an unknown user.'
 
 builder.mutationFields((t) => ({
   deactivateUser: t.field({

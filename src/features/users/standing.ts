@@ -1,6 +1,7 @@
 import { announce } from '../../bus/announce.ts'
 import { type RequestContext, requireService } from '../../context.ts'
 import { NotFoundError } from '../../lib/errors.ts'
+import { outlastLeases } from './leases.ts'
 import { requireExternalId } from './service.ts'
 import { USER_COLUMNS, type UserRow } from './user.ts'
 
@@ -35,5 +36,6 @@ async function change(ctx: RequestContext, externalId: string, set: string, valu
   if (!user) throw new NotFoundError('There is no such user.', 'externalId')
   // Each node looks at its sockets of this user.
   announce(ctx, { type: 'standing', key: user.id })
+  await outlastLeases()
   return user
 }

@@ -1,6 +1,6 @@
 import type { UserEvent } from '../../bus/topics.ts'
 import type { AppContext, Viewer } from '../../context.ts'
-import { userOfToken } from '../../features/users/service.ts'
+import { type FindUser, userOfToken } from '../../features/users/service.ts'
 import type { UserRow } from '../../features/users/user.ts'
 import { UnauthenticatedError } from '../../lib/errors.ts'
 import { isStorable } from '../../lib/text.ts'
@@ -55,7 +55,7 @@ export function createIdentify(app: AppContext, verifier: TokenVerifier): Identi
     }
     if (actAs != null && actAs !== '') {
       if (!claims.isService) throw new UnauthenticatedError('Only a service may act for a user.')
-      const user = typeof actAs === 'string' && isStorable(actAs) ? await app.findUser(actAs) : null
+      const user = typeof actAs === 'string' && isStorable(actAs) ? await app.userLeases.find(actAs) : null
       if (!user) throw new UnauthenticatedError('The user to act for is unknown.')
       return letIn({ viewer: { kind: 'user', user, actingService: claims.sub }, ...token })
     }
@@ -64,11 +64,13 @@ export function createIdentify(app: AppContext, verifier: TokenVerifier): Identi
     return letIn({ viewer: { kind: 'user', user, actingService: null }, ...token })
   }
 
-  async function again(identity: Identity): Promise<Identity> {
+  const again = (identity: Identity) => lookAgain(identity, app.userLeases.find)
+
+  async function lookAgain(identity: Identity, findUser: FindUser): Promise<Identity> {
     const { viewer } = identity
     if (remaining(identity) <= 0) throw new UnauthenticatedError('The token has expired.')
     if (viewer.kind === 'service') return identity
-    const user = await app.findUser(viewer.user.externalId)
+    const user = await findUser(viewer.user.externalId)
     if (!user) throw new UnauthenticatedError('This user is no more.')
     const standing = letIn({ ...identity, viewer: { ...viewer, user } })
     // A socket keeps what it is given here, so not the same once more.
@@ -86,7 +88,12 @@ export function createIdentify(app: AppContext, verifier: TokenVerifier): Identi
     return renewed
   }
 
-  const watcher: Watcher = { live: app.live, again, remaining }
+  const watcher: Watcher = {
+    live: app.live,
+    // By the table itself: the news is that it has just changed.
+    lookAgain: (identity) => lookAgain(identity, app.findUser),
+    remaining,
+  }
 
   async function watch(identity: Identity, watched: Watched): Promise<Watching> {
     const watch = new Watch(watcher, identity, watched)
@@ -97,8 +104,9 @@ export function createIdentify(app: AppContext, verifier: TokenVerifier): Identi
   return { first, again, renew, watch }
 }
 
-interface Watcher extends Pick<Identify, 'again'> {
+interface Watcher {
   live: AppContext['live']
+  lookAgain(identity: Identity): Promise<Identity>
   remaining(identity: Identity): number
 }
 
@@ -128,7 +136,7 @@ class Watch implements Watching, UserSubscriber {
 
   receive({ type }: UserEvent) {
     if (type !== 'standing') return
-    this.watcher.again(this.identity).catch((error) => {
+    this.watcher.lookAgain(this.identity).catch((error) => {
       // What can't be looked up now is looked up again with the next operation.
       if (error instanceof UnauthenticatedError) this.refuse()
     })

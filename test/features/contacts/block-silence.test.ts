@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SendMessageDocument } from '../../generated/graphql.ts'
 import type { TestClient } from '../../support/app.ts'
+import { isOfRequest } from '../../support/statements.ts'
 import { insertUsers, userId } from '../conversations/support.ts'
 import { type Scene, startDirect, startScene } from '../support.ts'
 import { ask, block, contactsOf } from './support.ts'
@@ -20,11 +21,11 @@ beforeAll(async () => {
 })
 afterAll(() => scene.close())
 
-/** The statements of one request; those of the comparison with the table, which runs by itself, left out. */
+/** The statements of one request. */
 async function statementsOf(request: () => Promise<unknown>): Promise<string[]> {
   statements.length = 0
   await request()
-  return statements.filter((sql) => !/database_epoch|pg_control_system/.test(sql))
+  return statements.filter(isOfRequest)
 }
 
 test('a request for contact takes the same statements, the first time and again', async () => {
