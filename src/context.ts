@@ -43,6 +43,8 @@ export interface RequestContext extends AppContext {
   viewer: Viewer
   /** What ends with the connection that the request came by; none over HTTP. */
   connection?: Connection | undefined
+  /** Of schema/loaders.ts. */
+  loaders?: Map<unknown, unknown>
 }
 
 /** A connection that outlives its requests. */

@@ -1,6 +1,7 @@
 import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, type SchemaTypes } from '@pothos/core'
-import { clearAllDataLoaders } from '@pothos/plugin-dataloader'
 import type { GraphQLFieldResolver } from 'graphql'
+import type { RequestContext } from '../context.ts'
+import { forgetLoaded } from './loaders.ts'
 
 // What an earlier mutation of the same request loaded is stale after the next one: each begins with empty loaders.
 
@@ -22,7 +23,7 @@ export class FreshMutationsPlugin<Types extends SchemaTypes> extends BasePlugin<
   ): GraphQLFieldResolver<unknown, Types['Context'], object> {
     if (field.kind !== 'Mutation') return resolve
     return (parent, args, context, info) => {
-      clearAllDataLoaders(context)
+      forgetLoaded(context as unknown as RequestContext)
       return resolve(parent, args, context, info)
     }
   }

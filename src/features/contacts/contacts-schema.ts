@@ -2,6 +2,7 @@ import { ContactStatus as Statuses } from '../../db/generated/enums.ts'
 import { encodeId } from '../../lib/ids.ts'
 import { type ContactChange, contactChanges } from '../../live/contact-updated.ts'
 import { builder } from '../../schema/builder.ts'
+import { loadableNode } from '../../schema/loadable-node.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import { User } from '../users/schema.ts'
@@ -24,7 +25,7 @@ const ContactStatus = builder.enumType('ContactStatus', {
   },
 })
 
-export const Contact = builder.loadableNodeRef<ContactRow, string>('Contact', {
+export const Contact = loadableNode<ContactRow>('Contact', {
   id: nodeId((row: ContactRow) => row.id),
   load: (ids: string[], ctx) => loadContacts(ctx, ids) as Promise<ContactRow[]>,
 })

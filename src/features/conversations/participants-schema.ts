@@ -1,6 +1,7 @@
 import { ParticipantRole as Roles } from '../../db/generated/enums.ts'
 import { participantCursor } from '../../lib/cursors.ts'
 import { builder } from '../../schema/builder.ts'
+import { loadableNode } from '../../schema/loadable-node.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { unreadCount } from '../reads/service.ts'
 import { User } from '../users/schema.ts'
@@ -24,7 +25,7 @@ function parseKey(key: string) {
   return { conversationId, userId }
 }
 
-export const Participant = builder.loadableNodeRef<ParticipantRow, string>('Participant', {
+export const Participant = loadableNode<ParticipantRow>('Participant', {
   id: nodeId((row: ParticipantRow) => keyOf(row.conversationId, row.userId)),
   load: (keys: string[], ctx) => loadParticipants(ctx, keys.map(parseKey)) as Promise<ParticipantRow[]>,
 })
@@ -57,7 +58,7 @@ export function participantRowCursor(row: ParticipantRow): string {
 }
 
 /** Its rows are the conversation's view, which holds the viewer's place too. */
-export const ConversationViewerState = builder.loadableNodeRef<ConversationView, string>('ConversationViewerState', {
+export const ConversationViewerState = loadableNode<ConversationView>('ConversationViewerState', {
   id: nodeId((view: ConversationView) => keyOf(view.id, view.viewerId!)),
   load: async (keys: string[], ctx) => {
     const wanted = keys.map(parseKey)

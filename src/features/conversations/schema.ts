@@ -5,6 +5,8 @@ import { BadUserInputError } from '../../lib/errors.ts'
 import { requireUuid } from '../../lib/ids.ts'
 import type { PageArgs } from '../../lib/paging.ts'
 import { builder } from '../../schema/builder.ts'
+import { loadableNode } from '../../schema/loadable-node.ts'
+import { together } from '../../schema/loaders.ts'
 import { argumentsAhead } from '../../schema/look-ahead.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
@@ -33,7 +35,7 @@ export const ConversationKind = builder.enumType('ConversationKind', {
 
 const pageArgs = '`first` after `after`, or `last` before `before`; from 1 to 100, 50 if left out.'
 
-export const Conversation = builder.loadableNodeRef<ConversationView, string>('Conversation', {
+export const Conversation = loadableNode<ConversationView>('Conversation', {
   id: nodeId((view: ConversationView) => view.id),
   // Together with what others load: the same event is resolved for each of its subscribers.
   load: (ids: string[], ctx) =>
@@ -106,27 +108,23 @@ Conversation.implement({
         return view.lastSeq >= visibleFrom(view) ? `${view.id}:${view.lastSeq}` : null
       },
     }),
-    participants: t.loadable({
+    participants: t.field({
       type: ParticipantConnection,
-      byPath: true,
       description: `Who takes part, longest-standing first. ${pageArgs}`,
       args: t.arg.connectionArgs(),
-      load: async (views: ConversationView[], ctx, args) => {
+      resolve: together(async (views: ConversationView[], ctx, args: PageArgs) => {
         const pages = await participantPages(ctx, views, args)
         return pages.map((page) => connectionOf(page, participantRowCursor))
-      },
-      resolve: (view) => view,
+      }),
     }),
-    messages: t.loadable({
+    messages: t.field({
       type: MessageConnection,
-      byPath: true,
       description: `Oldest first within the page; the newest page is \`last: 50\`, which is the default. ${pageArgs}`,
       args: t.arg.connectionArgs(),
-      load: async (views: ConversationView[], ctx, args) => {
+      resolve: together(async (views: ConversationView[], ctx, args: PageArgs) => {
         const pages = await messagePages(ctx, views, args)
         return pages.map((page) => connectionOf(page, (message) => messageRowCursor(ctx, message)))
-      },
-      resolve: (view) => view,
+      }),
     }),
     viewerState: t.field({
       type: ConversationViewerState,

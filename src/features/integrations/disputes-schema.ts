@@ -1,6 +1,9 @@
 import { DisputeStatus as Statuses } from '../../db/generated/enums.ts'
 import { subjectCursor } from '../../lib/cursors.ts'
+import type { PageArgs } from '../../lib/paging.ts'
 import { builder } from '../../schema/builder.ts'
+import { loadableNode } from '../../schema/loadable-node.ts'
+import { together } from '../../schema/loaders.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import type { ConversationView } from '../conversations/access.ts'
@@ -21,7 +24,7 @@ const DisputeStatus = builder.enumType('DisputeStatus', {
   },
 })
 
-export const Dispute = builder.loadableNodeRef<DisputeRow, string>('Dispute', {
+export const Dispute = loadableNode<DisputeRow>('Dispute', {
   id: nodeId((row: DisputeRow) => row.id),
   load: (ids: string[], ctx) => loadSubjects<DisputeRow>(ctx, DISPUTES, ids) as Promise<DisputeRow[]>,
 })
@@ -55,19 +58,17 @@ const DisputeConnection = builder.connectionObject(
 )
 
 builder.objectField(Conversation, 'disputes', (t) =>
-  t.loadable({
+  t.field({
     type: DisputeConnection,
-    byPath: true,
     description: 'The disputes of this conversation, oldest first. From 1 to 100, 50 if left out.',
     args: {
       first: t.arg.int({ description: 'How many, from the oldest or from `after` on.' }),
       after: t.arg.string({ description: 'Only those after this cursor.' }),
     },
-    load: async (views: ConversationView[], ctx, args) => {
+    resolve: together(async (views: ConversationView[], ctx, args: PageArgs) => {
       const pages = await subjectPages<DisputeRow>(ctx, DISPUTES, views, args)
       return pages.map((page) => connectionOf(page, (row) => subjectCursor(row.conversationId, row.seq)))
-    },
-    resolve: (view) => view,
+    }),
   }),
 )
 

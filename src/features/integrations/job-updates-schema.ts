@@ -1,5 +1,8 @@
 import { subjectCursor } from '../../lib/cursors.ts'
+import type { PageArgs } from '../../lib/paging.ts'
 import { builder } from '../../schema/builder.ts'
+import { loadableNode } from '../../schema/loadable-node.ts'
+import { together } from '../../schema/loaders.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import type { ConversationView } from '../conversations/access.ts'
@@ -9,7 +12,7 @@ import { User } from '../users/schema.ts'
 import { JOB_UPDATES, type JobUpdateRow, postJobUpdate } from './job-updates.ts'
 import { loadSubjects, subjectPages } from './subjects.ts'
 
-export const JobUpdate = builder.loadableNodeRef<JobUpdateRow, string>('JobUpdate', {
+export const JobUpdate = loadableNode<JobUpdateRow>('JobUpdate', {
   id: nodeId((row: JobUpdateRow) => row.id),
   load: (ids: string[], ctx) => loadSubjects<JobUpdateRow>(ctx, JOB_UPDATES, ids) as Promise<JobUpdateRow[]>,
 })
@@ -40,19 +43,17 @@ const JobUpdateConnection = builder.connectionObject(
 )
 
 builder.objectField(Conversation, 'jobUpdates', (t) =>
-  t.loadable({
+  t.field({
     type: JobUpdateConnection,
-    byPath: true,
     description: 'The job updates of this conversation, oldest first. From 1 to 100, 50 if left out.',
     args: {
       first: t.arg.int({ description: 'How many, from the oldest or from `after` on.' }),
       after: t.arg.string({ description: 'Only those after this cursor.' }),
     },
-    load: async (views: ConversationView[], ctx, args) => {
+    resolve: together(async (views: ConversationView[], ctx, args: PageArgs) => {
       const pages = await subjectPages<JobUpdateRow>(ctx, JOB_UPDATES, views, args)
       return pages.map((page) => connectionOf(page, (row) => subjectCursor(row.conversationId, row.seq)))
-    },
-    resolve: (view) => view,
+    }),
   }),
 )
 

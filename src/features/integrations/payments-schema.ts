@@ -1,6 +1,9 @@
 import { PaymentStatus as Statuses } from '../../db/generated/enums.ts'
 import { subjectCursor } from '../../lib/cursors.ts'
+import type { PageArgs } from '../../lib/paging.ts'
 import { builder } from '../../schema/builder.ts'
+import { loadableNode } from '../../schema/loadable-node.ts'
+import { together } from '../../schema/loaders.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import type { ConversationView } from '../conversations/access.ts'
@@ -22,7 +25,7 @@ const PaymentStatus = builder.enumType('PaymentStatus', {
   },
 })
 
-export const Payment = builder.loadableNodeRef<PaymentRow, string>('Payment', {
+export const Payment = loadableNode<PaymentRow>('Payment', {
   id: nodeId((row: PaymentRow) => row.id),
   load: (ids: string[], ctx) => loadSubjects<PaymentRow>(ctx, PAYMENTS, ids) as Promise<PaymentRow[]>,
 })
@@ -57,19 +60,17 @@ const PaymentConnection = builder.connectionObject(
 )
 
 builder.objectField(Conversation, 'payments', (t) =>
-  t.loadable({
+  t.field({
     type: PaymentConnection,
-    byPath: true,
     description: 'The payments of this conversation, oldest first. From 1 to 100, 50 if left out.',
     args: {
       first: t.arg.int({ description: 'How many, from the oldest or from `after` on.' }),
       after: t.arg.string({ description: 'Only those after this cursor.' }),
     },
-    load: async (views: ConversationView[], ctx, args) => {
+    resolve: together(async (views: ConversationView[], ctx, args: PageArgs) => {
       const pages = await subjectPages<PaymentRow>(ctx, PAYMENTS, views, args)
       return pages.map((page) => connectionOf(page, (row) => subjectCursor(row.conversationId, row.seq)))
-    },
-    resolve: (view) => view,
+    }),
   }),
 )
 

@@ -1,8 +1,11 @@
 import type { RequestContext } from '../../context.ts'
 import { MessageKind as Kinds } from '../../db/generated/enums.ts'
 import { messageCursor, readerCursor } from '../../lib/cursors.ts'
+import type { PageArgs } from '../../lib/paging.ts'
 import { messageAdded } from '../../live/message-added.ts'
 import { builder } from '../../schema/builder.ts'
+import { loadableNode } from '../../schema/loadable-node.ts'
+import { together } from '../../schema/loaders.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import { SHAREABLE } from '../../schema/shareable.ts'
@@ -56,7 +59,7 @@ export function messageRowCursor(ctx: RequestContext, message: MessageRow): stri
   return messageCursor(ctx.db.epoch, message.conversationId, message.seq)
 }
 
-export const Message = builder.loadableNodeRef<MessageRow, string>('Message', {
+export const Message = loadableNode<MessageRow>('Message', {
   id: nodeId((message: MessageRow) => `${message.conversationId}:${message.seq}`, SHAREABLE),
   load: (keys: string[], ctx) => loadMessages(ctx, keys.map(parseKey)) as Promise<MessageRow[]>,
 })
@@ -118,19 +121,17 @@ Message.implement({
         return seq <= readUpToSeq ? ('READ' as const) : ('SENT' as const)
       },
     }),
-    readBy: t.loadable({
+    readBy: t.field({
       type: MessageReadConnection,
-      byPath: true,
       description: 'Who has read it, first readers first; its sender is left out. From 1 to 100, 50 if left out.',
       args: {
         first: t.arg.int({ description: 'How many, from the first reader or from `after` on.' }),
         after: t.arg.string({ description: 'Only readers after this cursor.' }),
       },
-      load: async (messages: MessageRow[], ctx, args) => {
+      resolve: together(async (messages: MessageRow[], ctx, args: PageArgs) => {
         const pages = await readerPages(ctx, messages, args)
         return pages.map((page) => connectionOf(page, (reader) => readerCursor(reader.readAt, reader.userId)))
-      },
-      resolve: (message) => message,
+      }),
     }),
     idempotencyKey: t.exposeString('idempotencyKey', {
       extensions: SHAREABLE,

@@ -1,5 +1,6 @@
 import { UserType as UserTypes } from '../../db/generated/enums.ts'
 import { builder } from '../../schema/builder.ts'
+import { loadableNode } from '../../schema/loadable-node.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { SHAREABLE } from '../../schema/shareable.ts'
 import { loadUsers, requireExternalId, type UserUpsert, upsertUsers } from './service.ts'
@@ -13,7 +14,7 @@ const UserType = builder.enumType('UserType', {
   },
 })
 
-export const User = builder.loadableNodeRef<UserProfile, string>('User', {
+export const User = loadableNode<UserProfile>('User', {
   id: nodeId((user: UserProfile) => user.id, SHAREABLE),
   load: (ids: string[], ctx) => loadUsers(ctx, ids) as Promise<UserProfile[]>,
 })

@@ -1,6 +1,8 @@
 import { DeliveryStatus } from '../../db/generated/enums.ts'
 import { deliveryCursor } from '../../lib/cursors.ts'
 import { builder } from '../../schema/builder.ts'
+import { loadableNode } from '../../schema/loadable-node.ts'
+import { loaderOf } from '../../schema/loaders.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import {
@@ -33,7 +35,9 @@ const WebhookTry = builder.objectRef<TryRow>('WebhookTry').implement({
   }),
 })
 
-export const WebhookDelivery = builder.loadableNodeRef<DeliveryRow, string>('WebhookDelivery', {
+const tries = loaderOf((positions: string[], ctx) => triesOf(ctx, positions))
+
+export const WebhookDelivery = loadableNode<DeliveryRow>('WebhookDelivery', {
   id: nodeId((row: DeliveryRow) => row.id),
   load: (ids: string[], ctx) => loadDeliveries(ctx, ids) as Promise<DeliveryRow[]>,
 })
@@ -53,11 +57,10 @@ WebhookDelivery.implement({
       description: 'How far it has come.',
       resolve: (row) => row.status,
     }),
-    tries: t.loadableList({
-      type: WebhookTry,
+    tries: t.field({
+      type: [WebhookTry],
       description: 'All tries so far, oldest first.',
-      load: (positions: string[], ctx) => triesOf(ctx, positions),
-      resolve: (row) => row.position,
+      resolve: (row, _args, ctx) => tries(ctx).load(row.position),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it happened.' }),
     finishedAt: t.expose('finishedAt', {

@@ -1,4 +1,5 @@
 import { builder } from '../../schema/builder.ts'
+import { loadableNode } from '../../schema/loadable-node.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import {
   createWebhookEndpoint,
@@ -10,7 +11,7 @@ import {
   webhookEndpoints,
 } from './endpoints.ts'
 
-export const WebhookEndpoint = builder.loadableNodeRef<EndpointRow, string>('WebhookEndpoint', {
+export const WebhookEndpoint = loadableNode<EndpointRow>('WebhookEndpoint', {
   id: nodeId((row: EndpointRow) => row.id),
   load: (ids: string[], ctx) => loadEndpoints(ctx, ids) as Promise<EndpointRow[]>,
 })
