@@ -1,12 +1,14 @@
 import { createApp } from '../app.ts'
 import type { Config } from '../config.ts'
 import { DEMO_USERS } from '../features/demo/users.ts'
+import { keepRequestsYoung } from '../lib/heap.ts'
 
 /**
  * Serves until SIGTERM or SIGINT, then sends clients to other nodes, answers what is under way and lets the process end
  * by itself, within 30 s whatever clients do. A second signal ends it at once.
  */
 export async function start(config: Config): Promise<void> {
+  keepRequestsYoung()
   const app = createApp(config)
   let stopping = false
   const stop = () => {
