@@ -29,7 +29,9 @@ export function createMachine(): Machine {
   let notes = new Set<string>()
 
   async function startPostgres(): Promise<EmbeddedPostgres> {
-    const started = await startTemporaryPostgres()
+    // As PostgreSQL's documentation advises; its default is for a small machine.
+    const buffers = Math.floor(totalmem() / 4 / 2 ** 20)
+    const started = await startTemporaryPostgres({ shared_buffers: `${buffers}MB` })
     await execute(started.url, `CREATE DATABASE ${TEMPLATE}`)
     await migrate(databaseUrl(started.url, TEMPLATE))
     return started

@@ -1,5 +1,6 @@
 import type * as app from '../../src/app.ts'
 import type * as config from '../../src/config.ts'
+import type * as heap from '../../src/lib/heap.ts'
 import { loadBuilt } from '../chat/built.ts'
 import type { ChatArgs } from '../chat/prisma.ts'
 import { SECRET } from '../chat/tokens.ts'
@@ -9,7 +10,9 @@ import { answerBench, benchArgs } from '../harness/protocol.ts'
 
 const { createApp } = (await loadBuilt('app')) as typeof app
 const { parseConfig } = (await loadBuilt('config')) as typeof config
+const { keepRequestsYoung } = (await loadBuilt('lib/heap')) as typeof heap
 
+keepRequestsYoung()
 const { databaseUrl } = benchArgs<ChatArgs>()
 const settings = parseConfig({
   NODE_ENV: 'production',

@@ -2,6 +2,7 @@ import type * as app from '../../src/app.ts'
 import type { Bus } from '../../src/bus/bus.ts'
 import type * as topics from '../../src/bus/topics.ts'
 import type * as config from '../../src/config.ts'
+import type * as heap from '../../src/lib/heap.ts'
 import { loadBuilt } from '../chat/built.ts'
 import { benchArgs } from '../harness/protocol.ts'
 import { answerFanOut, type FanOutArgs } from './publisher.ts'
@@ -12,8 +13,10 @@ import { bodyOf, FIRST_VERSION, roomUuid, SECRET, SENDER_PROFILE } from './room.
 
 const { createApp } = (await loadBuilt('app')) as typeof app
 const { parseConfig } = (await loadBuilt('config')) as typeof config
+const { keepRequestsYoung } = (await loadBuilt('lib/heap')) as typeof heap
 const { conversationTopic } = (await loadBuilt('bus/topics')) as typeof topics
 
+keepRequestsYoung()
 const { redisUrl, databaseUrl, bodyBytes } = benchArgs<FanOutArgs>()
 const settings = parseConfig({
   NODE_ENV: 'production',

@@ -7,7 +7,7 @@ import { FAN_OUT_SIDES, GRAPHQL_PEERS } from './fan-out-sides.ts'
 const ROOM_SIZE = 5
 const NODES = 2
 const ROOMS = { quick: 50, normal: 1_000, full: 1_000 }
-const WARM_UP = { quick: 1_000, normal: 20_000, full: 20_000 }
+const WARM_UP = { quick: 1_000, normal: 100_000, full: 100_000 }
 const DELIVERIES = { quick: 2_000, normal: 60_000, full: 300_000 }
 /** What the latencies are taken at, so that they tell of the way and not of a queue. */
 const PACED = { deliveriesPerSecond: 2_000, everyMs: 10, seconds: { quick: 1, normal: 5, full: 20 } }

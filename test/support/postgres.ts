@@ -18,7 +18,7 @@ export async function temporaryFolder(): Promise<{ folder: string; remove(): Pro
 }
 
 /** A PostgreSQL that leaves nothing behind, whether it is stopped or the process ends by an error or by Ctrl-C. */
-export async function startTemporaryPostgres(): Promise<EmbeddedPostgres> {
+export async function startTemporaryPostgres(settings: Record<string, string> = {}): Promise<EmbeddedPostgres> {
   const { folder, remove } = await temporaryFolder()
   let cluster: string | undefined
   const abandon = () => {
@@ -27,8 +27,15 @@ export async function startTemporaryPostgres(): Promise<EmbeddedPostgres> {
     rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 })
   }
   process.once('exit', abandon)
-  const postgres = await startEmbeddedPostgres({ dataDir: folder, log: createLogger('warn') })
+  const start = () => startEmbeddedPostgres({ dataDir: folder, log: createLogger('warn') })
+  let postgres = await start()
   cluster = postgres.folder
+  const changes = Object.entries(settings).map(([name, value]) => `ALTER SYSTEM SET ${name} = '${value}'`)
+  if (changes.length > 0) {
+    await execute(postgres.url, ...changes)
+    await postgres.stop()
+    postgres = await start()
+  }
   return {
     ...postgres,
     async stop() {
