@@ -8,6 +8,7 @@ export function loadableNode<Row extends object>(
   name: NodeType,
   { id, load }: { id: ReturnType<typeof nodeId<Row>>; load: Load<string, Row> },
 ) {
+  // What its own loader is, is looked up when the schema is built: after this.
   const node = builder.loadableNodeRef<Row, string>(name, { id, load })
   const getDataloader = loaderOf(load)
   node.updateConfig((config) => ({ ...config, extensions: { ...config.extensions, getDataloader } }))

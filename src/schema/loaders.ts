@@ -12,18 +12,20 @@ export type Load<Key, Value> = (keys: Key[], ctx: RequestContext) => Promise<rea
 
 /** Gives the loader of a request that loads in this way, made at its first use. */
 export function loaderOf<Key, Value>(load: Load<Key, Value>): (ctx: RequestContext) => DataLoader<Key, Value> {
-  return (ctx) => kept(ctx, load, () => new DataLoader<Key, Value>((keys) => load([...keys], ctx)))
+  const kind = {}
+  return (ctx) => kept(ctx, kind, () => new DataLoader<Key, Value>((keys) => load([...keys], ctx)))
 }
 
 /**
  * The resolver of a field that is read for many rows together: for those that the same place of the operation asks it of,
- * where its arguments are the same too.
+ * where its arguments are the same too, as GraphQL lets them differ below different types only.
  */
-export function together<Row, Args, Value>(
+export function loadedTogether<Row, Args, Value>(
   load: (rows: Row[], ctx: RequestContext, args: Args) => Promise<readonly (Value | Error)[]>,
 ): (row: Row, args: Args, ctx: RequestContext, info: GraphQLResolveInfo) => Promise<Value> {
+  const kind = {}
   return (row, args, ctx, info) => {
-    const loaders = kept(ctx, load, () => new Map<string, DataLoader<Row, Value>>())
+    const loaders = kept(ctx, kind, () => new Map<string, DataLoader<Row, Value>>())
     const place = placeOf(info.path)
     const loader = getOrAdd(loaders, place, () => new DataLoader<Row, Value>((rows) => load([...rows], ctx, args)))
     return loader.load(row)
@@ -35,9 +37,9 @@ export function forgetLoaded(ctx: RequestContext): void {
   ctx.loaders?.clear()
 }
 
-function kept<Kept>(ctx: RequestContext, key: unknown, make: () => Kept): Kept {
+function kept<Kept>(ctx: RequestContext, kind: object, make: () => Kept): Kept {
   ctx.loaders ??= new Map()
-  return getOrAdd(ctx.loaders as Map<unknown, Kept>, key, make)
+  return getOrAdd(ctx.loaders as Map<unknown, Kept>, kind, make)
 }
 
 function getOrAdd<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
@@ -48,11 +50,11 @@ function getOrAdd<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value)
   return made
 }
 
-/** The names by which a field is reached, the same for all rows of a list. */
+/** The types and names by which a field is reached, the same for all rows of a list. */
 function placeOf(path: GraphQLResolveInfo['path']): string {
   let place = ''
   for (let step: typeof path | undefined = path; step; step = step.prev) {
-    if (typeof step.key === 'string') place = `${step.key}.${place}`
+    if (typeof step.key === 'string') place = `${step.typename}.${step.key} ${place}`
   }
   return place
 }

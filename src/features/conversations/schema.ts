@@ -6,7 +6,7 @@ import { requireUuid } from '../../lib/ids.ts'
 import type { PageArgs } from '../../lib/paging.ts'
 import { builder } from '../../schema/builder.ts'
 import { loadableNode } from '../../schema/loadable-node.ts'
-import { together } from '../../schema/loaders.ts'
+import { loadedTogether } from '../../schema/loaders.ts'
 import { argumentsAhead } from '../../schema/look-ahead.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
@@ -112,7 +112,7 @@ Conversation.implement({
       type: ParticipantConnection,
       description: `Who takes part, longest-standing first. ${pageArgs}`,
       args: t.arg.connectionArgs(),
-      resolve: together(async (views: ConversationView[], ctx, args: PageArgs) => {
+      resolve: loadedTogether(async (views: ConversationView[], ctx, args: PageArgs) => {
         const pages = await participantPages(ctx, views, args)
         return pages.map((page) => connectionOf(page, participantRowCursor))
       }),
@@ -121,7 +121,7 @@ Conversation.implement({
       type: MessageConnection,
       description: `Oldest first within the page; the newest page is \`last: 50\`, which is the default. ${pageArgs}`,
       args: t.arg.connectionArgs(),
-      resolve: together(async (views: ConversationView[], ctx, args: PageArgs) => {
+      resolve: loadedTogether(async (views: ConversationView[], ctx, args: PageArgs) => {
         const pages = await messagePages(ctx, views, args)
         return pages.map((page) => connectionOf(page, (message) => messageRowCursor(ctx, message)))
       }),

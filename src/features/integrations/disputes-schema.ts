@@ -3,7 +3,7 @@ import { subjectCursor } from '../../lib/cursors.ts'
 import type { PageArgs } from '../../lib/paging.ts'
 import { builder } from '../../schema/builder.ts'
 import { loadableNode } from '../../schema/loadable-node.ts'
-import { together } from '../../schema/loaders.ts'
+import { loadedTogether } from '../../schema/loaders.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import type { ConversationView } from '../conversations/access.ts'
@@ -65,7 +65,7 @@ builder.objectField(Conversation, 'disputes', (t) =>
       first: t.arg.int({ description: 'How many, from the oldest or from `after` on.' }),
       after: t.arg.string({ description: 'Only those after this cursor.' }),
     },
-    resolve: together(async (views: ConversationView[], ctx, args: PageArgs) => {
+    resolve: loadedTogether(async (views: ConversationView[], ctx, args: PageArgs) => {
       const pages = await subjectPages<DisputeRow>(ctx, DISPUTES, views, args)
       return pages.map((page) => connectionOf(page, (row) => subjectCursor(row.conversationId, row.seq)))
     }),

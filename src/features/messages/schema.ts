@@ -5,7 +5,7 @@ import type { PageArgs } from '../../lib/paging.ts'
 import { messageAdded } from '../../live/message-added.ts'
 import { builder } from '../../schema/builder.ts'
 import { loadableNode } from '../../schema/loadable-node.ts'
-import { together } from '../../schema/loaders.ts'
+import { loadedTogether } from '../../schema/loaders.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { connectionOf } from '../../schema/pagination.ts'
 import { SHAREABLE } from '../../schema/shareable.ts'
@@ -128,7 +128,7 @@ Message.implement({
         first: t.arg.int({ description: 'How many, from the first reader or from `after` on.' }),
         after: t.arg.string({ description: 'Only readers after this cursor.' }),
       },
-      resolve: together(async (messages: MessageRow[], ctx, args: PageArgs) => {
+      resolve: loadedTogether(async (messages: MessageRow[], ctx, args: PageArgs) => {
         const pages = await readerPages(ctx, messages, args)
         return pages.map((page) => connectionOf(page, (reader) => readerCursor(reader.readAt, reader.userId)))
       }),

@@ -1,7 +1,9 @@
+import { parse } from 'graphql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { encodeId } from '../../../src/lib/ids.ts'
 import { ConversationDocument, MessageNodeDocument, NodeDocument, NodesDocument } from '../../generated/graphql.ts'
 import type { TestClient } from '../../support/app.ts'
+import { createDispute } from '../integrations/support.ts'
 import {
   expectRefused,
   GARBAGE,
@@ -207,4 +209,25 @@ describe('nodes', () => {
       field: 'ids',
     })
   })
+})
+
+test('fields below different types may have different arguments', async () => {
+  const conversationId = await startDirect(bo, 'cy')
+  const message = await send(bo, conversationId, 'm1')
+  const { dispute } = await createDispute(bo, { conversationId })
+  const query = parse(`query($ids: [ID!]!) {
+    nodes(ids: $ids) {
+      ... on Message { conversation { messages(first: 1) { edges { node { seq } } } } }
+      ... on Dispute { conversation { messages(first: 2) { edges { node { seq } } } } }
+    }
+  }`) as typeof NodesDocument
+  // Again and again, so that it is executed by its plan too.
+  for (let time = 0; time < 6; time++) {
+    const { nodes } = await bo.run(query, { ids: [message.id, dispute.id] })
+    const pages = nodes!.map((node) => (node as unknown as { conversation: { messages: { edges: [] } } }).conversation)
+    expect(pages.map(({ messages }) => messages.edges)).toEqual([
+      [{ node: { seq: 1 } }],
+      [{ node: { seq: 1 } }, { node: { seq: 2 } }],
+    ])
+  }
 })
