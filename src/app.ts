@@ -90,7 +90,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
       bus,
       live,
       findUser,
-      userLeases: createUserLeases(findUser),
+      userLeases: createUserLeases(findUser, clock),
       turns: createTurns(TURNS),
       sends: createSendBatches(db, { poolSize, rules: rulesOf(config) }),
       readWriter: createReadWriter(db, clock),

@@ -21,7 +21,7 @@ export interface AppContext {
   bus: Bus
   live: Hub
   findUser: FindUser
-  /** For the look at who asks alone. */
+  /** Only for letting requests in: a user that it gives may be a moment old. */
   userLeases: UserLeases
   /** By conversation, for changes, which lock its row: so one that is stuck holds few of the connections. */
   turns: Turns
@@ -43,7 +43,7 @@ export interface RequestContext extends AppContext {
   viewer: Viewer
   /** What ends with the connection that the request came by; none over HTTP. */
   connection?: Connection | undefined
-  /** Of schema/loaders.ts. */
+  /** What its fields load by; for schema/loaders.ts alone. */
   loaders?: Map<unknown, unknown>
 }
 

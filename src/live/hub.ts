@@ -3,6 +3,7 @@ import { conversationTopic, type Topic, type UserEvent, userTopic } from '../bus
 import type { Db } from '../db/client.ts'
 import { readNewPlaces } from '../features/conversations/places.ts'
 import type { Receipt } from '../features/reads/receipts.ts'
+import { readRefused } from '../features/users/standing.ts'
 import type { Clock } from '../lib/clock.ts'
 import { tellSoon } from '../lib/end-of-turn.ts'
 import { UnavailableError } from '../lib/errors.ts'
@@ -120,6 +121,12 @@ export function createHub({ bus, db, shards, log, clock, faults = {} }: HubDeps)
     return snapshot
   }
 
+  /** Has those look again who may no longer be let in: what told of it may have been lost. */
+  async function compareStandings() {
+    if (users.size === 0) return
+    for (const id of await readRefused(db.query, [...users.keys()])) tellUser({ type: 'standing', key: id })
+  }
+
   async function compareAll() {
     if (comparing) return
     comparing = true
@@ -133,6 +140,7 @@ export function createHub({ bus, db, shards, log, clock, faults = {} }: HubDeps)
       // First, so that the heads are no older than what it sees.
       const snapshot = await comparePlaces(states)
       const heads = await compareHeads()
+      if (states) await compareStandings()
       if (snapshot && states) unconfirmed = { number, snapshot, heads }
       if (afterOutage) for (const feed of feeds.values()) feed.compareReceipts()
     } catch (error) {

@@ -32,7 +32,7 @@ export interface Socket extends Destination {
   connection: Connection
 }
 
-/** Called when a subscription is in effect, with whose it is. */
+/** Called when a subscription is in effect, and told whose it is. */
 export type OnSubscribed = (viewer: Viewer) => void
 
 export interface ExecutorDeps {

@@ -1,3 +1,5 @@
+import { request } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { print } from 'graphql'
 import { createClient } from 'graphql-ws'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -10,6 +12,7 @@ import {
   RevokeTokensDocument,
   SetTypingDocument,
   TypingDocument,
+  UpsertUsersDocument,
   ViewerDocument,
 } from '../generated/graphql.ts'
 import { startApp, type TestApp, type TestClient } from '../support/app.ts'
@@ -90,6 +93,45 @@ describe('on a node that no news reaches', () => {
     await socket.ask()
     await deactivate()
     await expect(socket.ask()).rejects.toMatchObject({ code: 4403 })
+  })
+
+  test('a quiet subscription ends all the same, a little later', { timeout: 90_000 }, async () => {
+    const stream = await deaf.as(`bo-${count}`).subscribe(MessageAddedDocument, { conversationId: id })
+    await deactivate()
+    expect(await stream.ended).toMatchObject({ error: { code: 4403 } })
+  })
+
+  test('a message is sent under the name that the host has just given', async () => {
+    const sender = deaf.as(`bo-${count}`)
+    const stream = await deaf.as(`ada-${count}`).subscribe(MessageAddedDocument, { conversationId: id })
+    for (const displayName of ['Robert', 'Roberta', 'Bo']) {
+      await sender.run(ViewerDocument)
+      await host().run(UpsertUsersDocument, { input: { users: [{ externalId: `bo-${count}`, displayName }] } })
+      await send(sender, id, 'who am I?')
+      expect((await stream.next()).messageAdded.sender!.displayName).toBe(displayName)
+    }
+  })
+
+  test('a request whose body is held back is refused once that comes', async () => {
+    // So that its head is let in at once.
+    await deaf.as(`bo-${count}`).run(ViewerDocument)
+    const answer = new Promise<string>((resolve, reject) => {
+      const asking = request(`${deaf.url}/graphql`, { method: 'POST' }, async (response) =>
+        resolve(await text(response)),
+      )
+      asking.on('error', reject)
+      const body = JSON.stringify({ query: print(ViewerDocument) })
+      void bo.token
+        .then((token) => {
+          asking.setHeader('authorization', `Bearer ${token}`)
+          asking.setHeader('content-type', 'application/json')
+          asking.setHeader('content-length', body.length)
+          asking.flushHeaders()
+          return deactivate()
+        })
+        .then(() => asking.end(body), reject)
+    })
+    expect(JSON.parse(await answer)).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] })
   })
 
   test('no request is let in once the deactivation was acknowledged, however often one asks', async () => {

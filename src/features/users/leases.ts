@@ -1,8 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../lib/clock.ts'
 import type { FindUser } from './service.ts'
 import type { UserRow } from './user.ts'
 
-/** For how long a user who was read stands for what the table says. */
+/**
+ * For how long a user who was read stands for what the table says. All nodes must wait for the longest of any: to raise it
+ * takes two releases, the wait first.
+ */
 const LEASE_MS = 100
 /** Clocks don't all run at one speed, and timers may be early. */
 const MARGIN_MS = 20
@@ -15,7 +19,7 @@ const MAX_LEASES = 1_000
  * a plain request over HTTP costs.
  */
 export interface UserLeases {
-  /** The user that the host application knows by this id, as it was at most LEASE_MS ago, or null. */
+  /** The user that the host application knows by this id, as the table said at most LEASE_MS ago or says now, or null. */
   find: FindUser
   /** Lends the user no more, here, because it was changed here. */
   forget(externalId: string): void
@@ -25,18 +29,21 @@ interface Lease {
   user: UserRow
   /** By performance.now(), which nobody sets. */
   until: number
+  /** By the clock: performance.now() stands still while a machine is suspended. */
+  untilDate: number
 }
 
-export function createUserLeases(findUser: FindUser): UserLeases {
+export function createUserLeases(findUser: FindUser, clock: Clock): UserLeases {
   const leases = new Map<string, Lease>()
   let forgotten = 0
 
   async function read(externalId: string): Promise<UserRow | null> {
     const forgottenBefore = forgotten
     const until = performance.now() + LEASE_MS
+    const untilDate = clock.now() + LEASE_MS
     const user = await findUser(externalId)
     // What was read may be from before what was forgotten meanwhile.
-    if (user && forgotten === forgottenBefore) lend(externalId, { user, until })
+    if (user && forgotten === forgottenBefore) lend(externalId, { user, until, untilDate })
     return user
   }
 
@@ -50,7 +57,8 @@ export function createUserLeases(findUser: FindUser): UserLeases {
   return {
     async find(externalId) {
       const lease = leases.get(externalId)
-      return lease && performance.now() < lease.until ? lease.user : read(externalId)
+      const isLent = lease && performance.now() < lease.until && clock.now() < lease.untilDate
+      return isLent ? lease.user : read(externalId)
     },
     forget(externalId) {
       forgotten++

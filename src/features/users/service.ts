@@ -5,7 +5,8 @@ import { createBatcher } from '../../lib/batch.ts'
 import { BadUserInputError, ForbiddenError, NotFoundError } from '../../lib/errors.ts'
 import { newId, requireUuid } from '../../lib/ids.ts'
 import { isHttpUrl, requireText } from '../../lib/text.ts'
-import { USER_COLUMNS, type UserRow } from './user.ts'
+import { outlastLeases } from './leases.ts'
+import { profileOf, USER_COLUMNS, type UserRow } from './user.ts'
 import { wordsOf } from './words.ts'
 
 /** What a token says of its user; a claim left out stays as it is. */
@@ -85,7 +86,7 @@ function needsRefresh(user: UserRow, claims: ProfileClaims): boolean {
 /** The user that the host application knows by this id, or null. */
 export type FindUser = (externalId: string) => Promise<UserRow | null>
 
-/** Every request looks for its user: those who come at once are looked for together. */
+/** Most requests look for a user: those that come at once do so together. */
 export function createFindUser(db: Db): FindUser {
   return createBatcher(
     async (externalIds: readonly string[]) => {
@@ -211,14 +212,15 @@ export async function upsertUsers(ctx: RequestContext, users: UserUpsert[]): Pro
   if (new Set(externalIds).size < externalIds.length) {
     throw new BadUserInputError('users names the same externalId twice.', 'users')
   }
-  const rows = await ctx.db.transaction(async (query) => {
+  const { rows, changed } = await ctx.db.transaction(async (query) => {
     // In one order, so that two simultaneous calls with the same users wait for each other instead of deadlocking.
-    await query(
+    const inserted = await query<Pick<UserRow, 'id'>>(
       `INSERT INTO users (id, external_id, username, display_name)
             SELECT id, external_id, coalesce(username, external_id), coalesce(display_name, username, external_id)
               FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
                    AS given (id, external_id, username, display_name) ORDER BY external_id
-       ON CONFLICT (external_id) DO NOTHING`,
+       ON CONFLICT (external_id) DO NOTHING
+       RETURNING id`,
       [
         given.map(() => newId(ctx.clock)),
         externalIds,
@@ -226,18 +228,30 @@ export async function upsertUsers(ctx: RequestContext, users: UserUpsert[]): Pro
         given.map((user) => user.displayName),
       ],
     )
-    await query('SELECT FROM users WHERE external_id = ANY($1) ORDER BY external_id FOR NO KEY UPDATE', [externalIds])
+    const before = await query<UserRow>(
+      `SELECT ${USER_COLUMNS} FROM users u WHERE u.external_id = ANY($1) ORDER BY u.external_id FOR NO KEY UPDATE`,
+      [externalIds],
+    )
     const updated = await query<UserRow>(UPDATE_GIVEN, [
       JSON.stringify(given),
       new Date(Math.floor(ctx.clock.now() / 1000) * 1000),
     ])
     const words = updated.map((user) => ({ id: user.id, words: wordsOf(user.username, user.displayName) }))
     await query(UPDATE_WORDS, [JSON.stringify(words)])
-    return updated
+    const isNew = new Set(inserted.map(({ id }) => id))
+    const known = before.filter(({ id }) => !isNew.has(id))
+    return { rows: updated, changed: haveOtherProfiles(known, updated) }
   })
   for (const externalId of externalIds) ctx.userLeases.forget(externalId)
+  // Or a user's next message, sent by way of another node, could bring the old name back to those who see it.
+  if (changed) await outlastLeases()
   const byExternalId = new Map(rows.map((row) => [row.externalId, row]))
   return externalIds.map((externalId) => byExternalId.get(externalId)!)
+}
+
+function haveOtherProfiles(before: readonly UserRow[], after: readonly UserRow[]): boolean {
+  const byId = new Map(after.map((user) => [user.id, JSON.stringify(profileOf(user))]))
+  return before.some((user) => byId.get(user.id) !== JSON.stringify(profileOf(user)))
 }
 
 // profile_issued_at: what the host says now is newer than what any token said that it issued before.

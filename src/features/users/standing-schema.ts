@@ -31,7 +31,7 @@ const ReactivateUserPayload = userPayload('ReactivateUserPayload')
 const RevokeTokensPayload = userPayload('RevokeTokensPayload')
 
 const service =
-  'Answered once it holds on every node, after a tenth of a second. Only for a service; else FORBIDDEN. NOT_FOUND for an unknown user.'
+  'Answered after a tenth of a second, once every node lets requests in accordingly. Only for a service; else FORBIDDEN. NOT_FOUND for an unknown user.'
 
 builder.mutationFields((t) => ({
   deactivateUser: t.field({

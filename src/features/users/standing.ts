@@ -1,5 +1,6 @@
 import { announce } from '../../bus/announce.ts'
 import { type RequestContext, requireService } from '../../context.ts'
+import type { Query } from '../../db/client.ts'
 import { NotFoundError } from '../../lib/errors.ts'
 import { outlastLeases } from './leases.ts'
 import { requireExternalId } from './service.ts'
@@ -27,6 +28,16 @@ export function revokeTokens(ctx: RequestContext, externalId: string, issuedBefo
   return change(ctx, externalId, 'tokens_valid_from = greatest(u.tokens_valid_from, $2::timestamptz)', issuedBefore)
 }
 
+/** Those of these users, by internal id, who were deactivated or had tokens revoked. */
+export async function readRefused(query: Query, userIds: readonly string[]): Promise<string[]> {
+  const refused = await query<{ id: string }>(
+    `SELECT id FROM users
+      WHERE id = ANY($1::uuid[]) AND (deactivated_at IS NOT NULL OR tokens_valid_from IS NOT NULL)`,
+    [userIds],
+  )
+  return refused.map(({ id }) => id)
+}
+
 async function change(ctx: RequestContext, externalId: string, set: string, value: Date | null): Promise<UserRow> {
   requireService(ctx)
   const [user] = await ctx.db.query<UserRow>(
@@ -34,6 +45,7 @@ async function change(ctx: RequestContext, externalId: string, set: string, valu
     [requireExternalId(externalId, 'externalId'), value],
   )
   if (!user) throw new NotFoundError('There is no such user.', 'externalId')
+  ctx.userLeases.forget(user.externalId)
   // Each node looks at its sockets of this user.
   announce(ctx, { type: 'standing', key: user.id })
   await outlastLeases()

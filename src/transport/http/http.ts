@@ -137,7 +137,13 @@ function useOwnPipeline(deps: HttpDeps): Plugin<object, ServerContext> {
         if (prepared.operation.operation === OperationTypeNode.SUBSCRIPTION && drain.isUnderWay()) {
           return { errors: [withStatus(domainError(new UnavailableError('This server is about to stop. Try again.')))] }
         }
-        const identity = identities.get(request)!
+        let identity = identities.get(request)!
+        try {
+          // The body may have come long after the head.
+          identity = await identify.again(identity)
+        } catch (cause) {
+          return { errors: [withStatus(toClientError(asGraphQLError(cause), policy))] }
+        }
         const result = await executor.run(prepared, identity.viewer)
         return Symbol.asyncIterator in result
           ? untilRefused(deps, result, identity, request.signal, context.res)

@@ -38,6 +38,12 @@ export function createPostHandler(
     const bytes = await readBytes(request)
     // The client has gone.
     if (!bytes) return
+    try {
+      // The body may have come long after the head.
+      identity = await identify.again(identity)
+    } catch (cause) {
+      return send(failed(cause), request, response)
+    }
     const parameters = parametersOf(bytes)
     const { prepared, errors } = parameters ? guard(parameters) : {}
     if (errors) return send(resultWithStatus({ errors }), request, response, mediaType)

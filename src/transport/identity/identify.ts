@@ -24,7 +24,7 @@ export interface Identify {
    * being a service or for nobody.
    */
   first(authorization: unknown, actAs: unknown): Promise<Identity>
-  /** Looks again at somebody who was let in before, and brings the profile up to date. @throws UnauthenticatedError. */
+  /** Looks again at somebody who was let in before. @throws UnauthenticatedError. */
   again(identity: Identity): Promise<Identity>
   /**
    * The same one with a newer token. @throws UnauthenticatedError where it is refused, or somebody else's.
@@ -74,7 +74,7 @@ export function createIdentify(app: AppContext, verifier: TokenVerifier): Identi
     if (!user) throw new UnauthenticatedError('This user is no more.')
     const standing = letIn({ ...identity, viewer: { ...viewer, user } })
     // A socket keeps what it is given here, so not the same once more.
-    return isSame(user, viewer.user) ? identity : standing
+    return user === viewer.user || isSame(user, viewer.user) ? identity : standing
   }
 
   /** Milliseconds for which the token is still accepted. */

@@ -6,7 +6,7 @@ import type { TokenClaims } from './authenticate.ts'
 // rest of a small request. So what a token was found to say is kept by its text, until it would be refused for its age: to
 // find it again takes 0.2 µs. A token that is not in its time, or not known, goes through the whole check, which says what
 // is wrong with it. Only for tokens by the shared secret, which stays the same while the process runs; a key of a JWKS may
-// be withdrawn. Whether the user is deactivated or the token revoked is no part of this: that is looked up each time.
+// be withdrawn. Whether the user is deactivated or the token revoked is no part of this: that is looked up beside it.
 
 const MAX_TOKENS = 10_000
 const MAX_CHARACTERS = 5_000_000

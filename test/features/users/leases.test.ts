@@ -4,6 +4,8 @@ import type { UserRow } from '../../../src/features/users/user.ts'
 
 // How long a user who was read stands for what the table says.
 
+const clock = { now: () => 0 }
+
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] })
 })
@@ -23,7 +25,7 @@ function table() {
 
 test('who asks again soon is not read again, and later is', async () => {
   const { reads, find } = table()
-  const leases = createUserLeases(find)
+  const leases = createUserLeases(find, clock)
   const first = await leases.find('ada')
   vi.advanceTimersByTime(99)
   expect(await leases.find('ada')).toBe(first)
@@ -38,15 +40,25 @@ test('a lease counts from before the user was read', async () => {
     const user = await find(externalId)
     vi.advanceTimersByTime(100)
     return user
-  })
+  }, clock)
   await leases.find('ada')
   await leases.find('ada')
   expect(reads).toEqual(['ada', 'ada'])
 })
 
+test('a lease ends while the machine is suspended', async () => {
+  const { reads, find } = table()
+  let now = 0
+  const leases = createUserLeases(find, { now: () => now })
+  await leases.find('ada')
+  now = 100
+  await leases.find('ada')
+  expect(reads).toHaveLength(2)
+})
+
 test('who is unknown is looked for each time', async () => {
   const { reads, find } = table()
-  const leases = createUserLeases(find)
+  const leases = createUserLeases(find, clock)
   expect(await leases.find('nobody')).toBeNull()
   expect(await leases.find('nobody')).toBeNull()
   expect(reads).toHaveLength(2)
@@ -54,7 +66,7 @@ test('who is unknown is looked for each time', async () => {
 
 test('who was changed here is read again, even if it was just being read', async () => {
   const { find } = table()
-  const leases = createUserLeases(find)
+  const leases = createUserLeases(find, clock)
   await leases.find('ada')
   leases.forget('ada')
   const underWay = leases.find('ada')
@@ -65,7 +77,7 @@ test('who was changed here is read again, even if it was just being read', async
 
 test('of many users the last are kept', async () => {
   const { reads, find } = table()
-  const leases = createUserLeases(find)
+  const leases = createUserLeases(find, clock)
   for (let number = 0; number <= 1_000; number++) await leases.find(`user-${number}`)
   reads.length = 0
   await leases.find('user-1')
@@ -77,7 +89,7 @@ test('of many users the last are kept', async () => {
 test('whoever waits for leases to end waits longer than any lasts', async () => {
   const { reads, find } = table()
   vi.useRealTimers()
-  const leases = createUserLeases(find)
+  const leases = createUserLeases(find, clock)
   await leases.find('ada')
   await outlastLeases()
   await leases.find('ada')
