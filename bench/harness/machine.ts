@@ -30,7 +30,9 @@ export function createMachine(): Machine {
 
   async function startPostgres(): Promise<EmbeddedPostgres> {
     // As PostgreSQL's documentation advises; its default is for a small machine.
-    const buffers = Math.floor(totalmem() / 4 / 2 ** 20)
+    const buffers = Math.floor(
+      Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY) / 4 / 2 ** 20,
+    )
     const started = await startTemporaryPostgres({ shared_buffers: `${buffers}MB` })
     await execute(started.url, `CREATE DATABASE ${TEMPLATE}`)
     await migrate(databaseUrl(started.url, TEMPLATE))

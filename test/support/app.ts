@@ -86,7 +86,7 @@ export async function startApp({ env = {}, overrides = {}, databaseUrl }: TestOp
 
   function client(sub: string, claims: TokenClaims, actAs?: string): TestClient {
     const token = mintToken({ secret: SECRET, sub, ...claims, expiresInSeconds: 3600, now: clock.now() })
-    const user = claims.scope === 'service' ? actAs : sub
+    const user = claims.scope?.split(' ').includes('service') ? actAs : sub
     const beginNext = beginnings.ofViewer(user === undefined ? SERVICE : userNamed(user))
     const made = createTestClient(`${url}/graphql`, token, actAs, beginNext)
     clients.push(made.socket)
@@ -169,7 +169,10 @@ function createTestClient(
 /** Begins a subscription, which is told once it is in effect. */
 type BeginNext = <Begun>(begin: (inEffect: Promise<void>) => Promise<Begun>) => Promise<Begun>
 
-/** Tells which subscription is in effect: the server says whose it is, so those of one user begin one after the other. */
+/**
+ * Tells which subscription is in effect: the server says whose it is, so those of one user begin one after the other. One
+ * that the same user begins by other means at the same moment would be mistaken for it.
+ */
 function createBeginnings() {
   const server = new EventEmitter()
   const last = new Map<string, Promise<unknown>>()

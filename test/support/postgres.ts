@@ -35,6 +35,7 @@ export async function startTemporaryPostgres(settings: Record<string, string> = 
     await execute(postgres.url, ...changes)
     await postgres.stop()
     postgres = await start()
+    if (postgres.reused) throw new Error('PostgreSQL was not started again, so its settings are not in effect.')
   }
   return {
     ...postgres,
