@@ -3,7 +3,8 @@ import { builder } from '../../schema/builder.ts'
 import { loadableNode } from '../../schema/loadable-node.ts'
 import { nodeId } from '../../schema/node-ids.ts'
 import { SHAREABLE } from '../../schema/shareable.ts'
-import { loadUsers, requireExternalId, type UserUpsert, upsertUsers } from './service.ts'
+import { loadUsers, requireExternalId } from './service.ts'
+import { type UserUpsert, upsertUsers } from './upsert.ts'
 import type { UserProfile } from './user.ts'
 
 const UserType = builder.enumType('UserType', {
