@@ -23,6 +23,7 @@ export class FreshMutationsPlugin<Types extends SchemaTypes> extends BasePlugin<
   ): GraphQLFieldResolver<unknown, Types['Context'], object> {
     if (field.kind !== 'Mutation') return resolve
     return (parent, args, context, info) => {
+      // A plugin is typed for any builder's context; this one's is a RequestContext.
       forgetLoaded(context as unknown as RequestContext)
       return resolve(parent, args, context, info)
     }

@@ -1,4 +1,6 @@
+import type { RequestContext } from '../context.ts'
 import type { Page } from '../lib/paging.ts'
+import { loadedTogether } from './loaders.ts'
 
 interface Connection<Row> {
   edges: { cursor: string; node: Row }[]
@@ -17,4 +19,15 @@ export function connectionOf<Row>(page: Page<Row>, cursorOf: (row: Row) => strin
       endCursor: edges.at(-1)?.cursor ?? null,
     },
   }
+}
+
+/** The resolver of a field that gives a page of each row's own list: the pages of many rows are read together. */
+export function connectionOfEach<Row, Args, Item>(
+  pagesOf: (ctx: RequestContext, rows: Row[], args: Args) => Promise<Page<Item>[]>,
+  cursorOf: (item: Item, ctx: RequestContext) => string,
+) {
+  return loadedTogether(async (rows: Row[], ctx, args: Args) => {
+    const pages = await pagesOf(ctx, rows, args)
+    return pages.map((page) => connectionOf(page, (item) => cursorOf(item, ctx)))
+  })
 }

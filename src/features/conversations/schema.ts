@@ -6,10 +6,9 @@ import { requireUuid } from '../../lib/ids.ts'
 import type { PageArgs } from '../../lib/paging.ts'
 import { builder } from '../../schema/builder.ts'
 import { loadableNode } from '../../schema/loadable-node.ts'
-import { loadedTogether } from '../../schema/loaders.ts'
 import { argumentsAhead } from '../../schema/look-ahead.ts'
 import { nodeId } from '../../schema/node-ids.ts'
-import { connectionOf } from '../../schema/pagination.ts'
+import { connectionOf, connectionOfEach } from '../../schema/pagination.ts'
 import { messagePages } from '../messages/pages.ts'
 import { readAhead } from '../messages/read-ahead.ts'
 import { Message, MessageConnection, messageRowCursor } from '../messages/schema.ts'
@@ -112,19 +111,13 @@ Conversation.implement({
       type: ParticipantConnection,
       description: `Who takes part, longest-standing first. ${pageArgs}`,
       args: t.arg.connectionArgs(),
-      resolve: loadedTogether(async (views: ConversationView[], ctx, args: PageArgs) => {
-        const pages = await participantPages(ctx, views, args)
-        return pages.map((page) => connectionOf(page, participantRowCursor))
-      }),
+      resolve: connectionOfEach(participantPages, participantRowCursor),
     }),
     messages: t.field({
       type: MessageConnection,
       description: `Oldest first within the page; the newest page is \`last: 50\`, which is the default. ${pageArgs}`,
       args: t.arg.connectionArgs(),
-      resolve: loadedTogether(async (views: ConversationView[], ctx, args: PageArgs) => {
-        const pages = await messagePages(ctx, views, args)
-        return pages.map((page) => connectionOf(page, (message) => messageRowCursor(ctx, message)))
-      }),
+      resolve: connectionOfEach(messagePages, (message, ctx) => messageRowCursor(ctx, message)),
     }),
     viewerState: t.field({
       type: ConversationViewerState,

@@ -1,17 +1,13 @@
 import { DisputeStatus as Statuses } from '../../db/generated/enums.ts'
-import { subjectCursor } from '../../lib/cursors.ts'
-import type { PageArgs } from '../../lib/paging.ts'
 import { builder } from '../../schema/builder.ts'
 import { loadableNode } from '../../schema/loadable-node.ts'
-import { loadedTogether } from '../../schema/loaders.ts'
 import { nodeId } from '../../schema/node-ids.ts'
-import { connectionOf } from '../../schema/pagination.ts'
-import type { ConversationView } from '../conversations/access.ts'
 import { Conversation, conversationOf } from '../conversations/schema.ts'
 import { Message } from '../messages/schema.ts'
 import { User } from '../users/schema.ts'
 import { createDispute, DISPUTES, type DisputeRow, updateDisputeStatus } from './disputes.ts'
-import { loadSubjects, subjectPages } from './subjects.ts'
+import { loadSubjects } from './subjects.ts'
+import { subjectsOfEach } from './subjects-schema.ts'
 
 const DisputeStatus = builder.enumType('DisputeStatus', {
   description: 'How far a dispute has come.',
@@ -65,10 +61,7 @@ builder.objectField(Conversation, 'disputes', (t) =>
       first: t.arg.int({ description: 'How many, from the oldest or from `after` on.' }),
       after: t.arg.string({ description: 'Only those after this cursor.' }),
     },
-    resolve: loadedTogether(async (views: ConversationView[], ctx, args: PageArgs) => {
-      const pages = await subjectPages<DisputeRow>(ctx, DISPUTES, views, args)
-      return pages.map((page) => connectionOf(page, (row) => subjectCursor(row.conversationId, row.seq)))
-    }),
+    resolve: subjectsOfEach<DisputeRow>(DISPUTES),
   }),
 )
 

@@ -9,7 +9,7 @@ import type { Locked } from '../conversations/change.ts'
 // What disputes, payments and job updates have in common: each hangs on a conversation, and those of its participants may
 // see it who may see the message that told of it first.
 
-interface SubjectRow {
+export interface SubjectRow {
   id: string
   conversationId: string
   /** Of the message that told of it first. */

@@ -1,13 +1,11 @@
 import type { RequestContext } from '../../context.ts'
 import { MessageKind as Kinds } from '../../db/generated/enums.ts'
 import { messageCursor, readerCursor } from '../../lib/cursors.ts'
-import type { PageArgs } from '../../lib/paging.ts'
 import { messageAdded } from '../../live/message-added.ts'
 import { builder } from '../../schema/builder.ts'
 import { loadableNode } from '../../schema/loadable-node.ts'
-import { loadedTogether } from '../../schema/loaders.ts'
 import { nodeId } from '../../schema/node-ids.ts'
-import { connectionOf } from '../../schema/pagination.ts'
+import { connectionOfEach } from '../../schema/pagination.ts'
 import { SHAREABLE } from '../../schema/shareable.ts'
 import { Conversation, conversationOf } from '../conversations/schema.ts'
 import { readUpTo } from '../reads/read-up-to-schema.ts'
@@ -128,10 +126,7 @@ Message.implement({
         first: t.arg.int({ description: 'How many, from the first reader or from `after` on.' }),
         after: t.arg.string({ description: 'Only readers after this cursor.' }),
       },
-      resolve: loadedTogether(async (messages: MessageRow[], ctx, args: PageArgs) => {
-        const pages = await readerPages(ctx, messages, args)
-        return pages.map((page) => connectionOf(page, (reader) => readerCursor(reader.readAt, reader.userId)))
-      }),
+      resolve: connectionOfEach(readerPages, (reader) => readerCursor(reader.readAt, reader.userId)),
     }),
     idempotencyKey: t.exposeString('idempotencyKey', {
       extensions: SHAREABLE,
